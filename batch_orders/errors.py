@@ -1,0 +1,69 @@
+"""What stops a run, grouped by what a person does next. A bad row is never an exception: it is a finding.
+
+BatchOrdersError             what went wrong, and a hint; exit 1 unless a group below says otherwise
+├── UsageError        (2)    the call or the settings are wrong; nothing was sent
+│   ├── SettingsError        a setting is missing or unreadable: which one, and where it came from
+│   ├── LedgerError          no ledger, another account's ledger, another schema version
+│   └── LoginRefusedError    Device Hub refuses the login or the account
+├── SheetError        (3)    the sheet cannot be read; carries findings where it has any
+└── RunStoppedError   (6)    the run cannot go on now; run the same command again
+    ├── UnreachableError     Device Hub is unreachable, overloaded or failing
+    └── LoginLostError       the login stopped working in the middle of a run
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BatchOrdersError(Exception):
+    """Something stops the run. `message` says what was and was not done, `hint` what to do next."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BatchOrdersError):
+    """The call or the settings are wrong. Nothing was sent."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is missing or unreadable; the message names it and where it came from."""
+
+
+class LedgerError(UsageError):
+    """The ledger is missing, belongs to another account, or has another schema version."""
+
+
+class LoginRefusedError(UsageError):
+    """Device Hub refuses the login or the account, before the first order."""
+
+
+class SheetError(BatchOrdersError):
+    """The sheet cannot be read. Nothing was sent."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, hint: str = "", findings: tuple[object, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+
+
+class RunStoppedError(BatchOrdersError):
+    """The run cannot go on now; the same command goes on where it stopped."""
+
+    exit_code = 6
+
+
+class UnreachableError(RunStoppedError):
+    """Device Hub is unreachable, overloaded or failing."""
+
+
+class LoginLostError(RunStoppedError):
+    """The login stopped working in the middle of a run."""

@@ -1,0 +1,74 @@
+"""Who an order is for, and what is in it: the two questions on which "sent at most once" stands.
+
+The key says *which* order (account, employee, order reference); the content hash says *what* it holds. Names,
+addresses, items, file, row and run are not in the key, so mending or renaming a sheet never orders twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import hmac
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+import idna
+
+if TYPE_CHECKING:
+    from batch_orders.models import Account, Contents
+
+_WHOLE_NUMBER = re.compile(r"([0-9]+)\.0+\Z")
+
+
+def normalise_text(text: str) -> str:
+    """Trim, compose (NFC) and fold case: two spellings that a person would call the same become equal."""
+    # Folding can undo the composition (and the other way round), so compose on both sides of it.
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
+
+
+def normalise_email(text: str) -> str:
+    """The e-mail address as an identity: case and surrounding space do not matter, the domain is an A-label.
+
+    Never raises: text that is no address still identifies the row's employee as well as it can.
+    """
+    local, at, domain = normalise_text(text).rpartition("@")
+    if not at or not domain:
+        return normalise_text(text)
+    # What is no domain name is validation's to say; as an identity the text itself will do.
+    with contextlib.suppress(idna.IDNAError):
+        domain = idna.encode(domain, uts46=True).decode("ascii").lower()
+    return f"{local}@{domain}"
+
+
+def normalise_reference(text: str) -> str:
+    """An order reference as an identity; Excel's `1.0` is `1`."""
+    return _WHOLE_NUMBER.sub(r"\1", normalise_text(text))
+
+
+def order_key(account: Account, employee: str, reference: str) -> str:
+    """The identity of an order: 64 hexadecimal digits that tell nothing without the ledger's secret.
+
+    `employee` and `reference` are normalised (see above).
+    """
+    # A JSON array cannot be confused by separators inside the parts.
+    message = json.dumps([account.id, employee, reference], ensure_ascii=True)
+    return hmac.new(account.secret, message.encode(), hashlib.sha256).hexdigest()
+
+
+def content_hash(contents: Contents) -> str:
+    """What an order holds, as 64 hexadecimal digits.
+
+    Runs of white space count as one, so that a title repaired to the catalog's own spacing stays the same order
+    when the title has left the catalog.
+    """
+    fields = dataclasses.asdict(contents)
+    items = sorted([_squeeze(title), _squeeze(quantity)] for title, quantity in fields.pop("items"))
+    canonical = {name: _squeeze(value) for name, value in fields.items()} | {"items": items}
+    return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())

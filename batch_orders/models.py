@@ -1,0 +1,543 @@
+"""The values that travel through the program: frozen, slotted, keyword-only.
+
+The words are the contract's: a sheet has rows, rows become orders, findings say what is wrong, the ledger remembers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    import pandas as pd
+
+
+class Column(StrEnum):
+    """The columns a sheet can have, by our names."""
+
+    EMAIL = "email"
+    FIRSTNAME = "firstname"
+    LASTNAME = "lastname"
+    PHONE_NUMBER = "phone_number"
+    SHIPPING_ADDRESS = "shipping_address"
+    SHIPPING_CITY = "shipping_city"
+    SHIPPING_STATE = "shipping_state"
+    SHIPPING_ZIP = "shipping_zip"
+    SHIPPING_COUNTRY = "shipping_country"
+    PRODUCT_TITLE = "product_title"
+    QUANTITY = "quantity"
+    EXPEDITE_SHIPPING = "expedite_shipping"
+    IS_SIGNATURE_REQUIRED = "is_signature_required"
+    ORDER_REFERENCE = "order_reference"
+    START_DATE = "start_date"
+
+
+# A blank cell in one of these is inherited from the order's other rows.
+ONCE_PER_ORDER: tuple[Column, ...] = (
+    Column.FIRSTNAME,
+    Column.LASTNAME,
+    Column.PHONE_NUMBER,
+    Column.SHIPPING_ADDRESS,
+    Column.SHIPPING_CITY,
+    Column.SHIPPING_STATE,
+    Column.SHIPPING_ZIP,
+    Column.SHIPPING_COUNTRY,
+    Column.EXPEDITE_SHIPPING,
+    Column.IS_SIGNATURE_REQUIRED,
+    Column.START_DATE,
+)
+
+# Without these columns no row could be ordered, whatever its country.
+NEEDED: tuple[Column, ...] = (
+    Column.EMAIL,
+    Column.FIRSTNAME,
+    Column.LASTNAME,
+    Column.PHONE_NUMBER,
+    Column.SHIPPING_ADDRESS,
+    Column.SHIPPING_CITY,
+    Column.SHIPPING_COUNTRY,
+    Column.PRODUCT_TITLE,
+    Column.QUANTITY,
+)
+
+RESULT_COLUMNS: tuple[str, ...] = ("order_status", "order_number", "order_message", "submitted_at", "run_id")
+
+
+class RowStatus(StrEnum):
+    """How a row stands, in the order in which they are decided: the first that holds is the row's."""
+
+    ALREADY_ORDERED = "already_ordered"
+    UNKNOWN = "unknown"
+    INVALID = "invalid"
+    CHANGED = "changed"
+    HELD = "held"
+    WAITING = "waiting"
+    READY = "ready"
+    ORDERED = "ordered"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+
+
+class OrderState(StrEnum):
+    """How an order stands in the ledger."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    ORDERED = "ordered"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class Severity(StrEnum):
+    """`error` stops the row's order, `warning` lets it go ahead, `repair` says what was safely put right."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    REPAIR = "repair"
+
+
+class FindingCode(StrEnum):
+    """Stable words for scripts."""
+
+    MISSING_COLUMN = "missing_column"
+    DUPLICATE_COLUMN = "duplicate_column"
+    REQUIRED = "required"
+    EMAIL = "email"
+    PHONE = "phone"
+    QUANTITY = "quantity"
+    BOOLEAN = "boolean"
+    COUNTRY = "country"
+    STATE = "state"
+    ZIP = "zip"
+    UNKNOWN_PRODUCT = "unknown_product"
+    SHIPPING_OPTION = "shipping_option"
+    SIGNATURE_NOT_AVAILABLE = "signature_not_available"
+    CONFLICT = "conflict"
+    DUPLICATE_ITEM = "duplicate_item"
+    OUT_OF_STOCK = "out_of_stock"
+    REPAIRED = "repaired"
+
+
+class Cell(NamedTuple):
+    """A cell as Excel names it: `row` and `column` count from 1; `str()` gives "F7"."""
+
+    row: int
+    column: int
+
+    def __str__(self) -> str:
+        letters, rest = "", self.column
+        while rest:
+            rest, digit = divmod(rest - 1, 26)
+            letters = chr(65 + digit) + letters
+        return f"{letters}{self.row}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something wrong, or worth knowing, about a cell, row, order or sheet.
+
+    `rows` are Excel's row numbers of every row it is about; `cells` the cells it is shown at (none where the
+    sheet lacks the column); `suggestions` ready-to-type values, the best one first.
+    """
+
+    code: FindingCode
+    severity: Severity
+    message: str
+    column: Column | None = None
+    rows: tuple[int, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    suggestions: tuple[str, ...] = ()
+
+
+class SheetKind(StrEnum):
+    """What kind of file a sheet came in; results go back in the same kind."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+class Value(NamedTuple):
+    """What a workbook's cell held where that was not text: the value, and its number format."""
+
+    value: float | bool | datetime
+    number_format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """One sheet as it was read: text cells, and where each came from.
+
+    `frame` has one column per sheet column, labelled 0, 1, 2 …, a RangeIndex, and only `str` in it (blank is "");
+    the wholly blank rows are gone. `row_numbers[i]` is Excel's number of row i; `first_column` Excel's number of
+    column 0. `values` holds, by (row, column) position, what a workbook held where it was not text.
+    """
+
+    path: Path
+    kind: SheetKind
+    sheet_name: str | None
+    header_row: int
+    headers: tuple[str, ...]
+    frame: pd.DataFrame
+    row_numbers: tuple[int, ...]
+    first_column: int = 1
+    values: Mapping[tuple[int, int], Value] = field(default_factory=dict)
+    delimiter: str = ","
+
+    def cell(self, row: int, column: int) -> Cell:
+        """The cell at these positions (from 0) of the frame, as Excel names it."""
+        return Cell(self.row_numbers[row], self.first_column + column)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """A sheet whose columns are known: `positions` says where in `sheet.frame` each of our columns stands.
+
+    `results` are the positions of our own five result columns in a results file that comes back (else empty);
+    `prefix` is "bo_" where the sheet uses one of those names for columns of its own.
+    """
+
+    sheet: Sheet
+    positions: Mapping[Column, int]
+    results: tuple[int, ...] = ()
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warehouse:
+    """One of Device Hub's warehouses: what it stocks (title → pieces) and how it ships."""
+
+    id: str
+    name: str
+    shipping_options: tuple[str, ...]
+    stock: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What Device Hub can deliver now."""
+
+    warehouses: tuple[Warehouse, ...]
+
+    @property
+    def stock(self) -> dict[str, int]:
+        """Pieces by title, over all warehouses: which one ships is the vendor's choice."""
+        total: dict[str, int] = {}
+        for warehouse in self.warehouses:
+            for title, pieces in warehouse.stock.items():
+                total[title] = total.get(title, 0) + pieces
+        return total
+
+    @property
+    def shipping_options(self) -> tuple[str, ...]:
+        """Every option that any warehouse offers, in the order first seen."""
+        return tuple(dict.fromkeys(option for w in self.warehouses for option in w.shipping_options))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A sheet after validation.
+
+    `frame` has the same rows as `mapped.sheet.frame` and a column per `Column` (blank where the sheet has none),
+    text only, repaired and inherited, plus `employee` and `reference`: the normalised e-mail and order reference
+    (see identity.py); `employee` is "" where the e-mail is blank.
+    """
+
+    mapped: Mapped
+    frame: pd.DataFrame
+    findings: tuple[Finding, ...]
+
+
+class LineItem(NamedTuple):
+    """A title and a quantity, both as text."""
+
+    product_title: str
+    quantity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is ordered, for whom and where to: everything of an order but its identity, as text.
+
+    Canonical: items sorted, phone as E.164, signature "yes" or "no", no shipping method is "". The values of an
+    order that is not valid stand as they are, so that it can still be compared with what was ordered.
+    """
+
+    items: tuple[LineItem, ...]
+    firstname: str
+    lastname: str
+    phone_number: str
+    shipping_address: str
+    shipping_city: str
+    shipping_state: str
+    shipping_zip: str
+    shipping_country: str
+    expedite_shipping: str
+    is_signature_required: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Everything one employee gets under one order reference.
+
+    `email` is as the sheet writes it; `employee` and `reference` are normalised and make the identity. `rows`
+    are positions in the checked frame.
+    """
+
+    email: str
+    employee: str
+    reference: str
+    order_reference: str
+    rows: tuple[int, ...]
+    contents: Contents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose orders a ledger remembers. `secret` keys the orders' identity and never leaves the ledger."""
+
+    id: str
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What the ledger knows of one order.
+
+    `busy` says that a run which is alive has it now; `run_id` is the run that sent it last; `submitted_at` when.
+    """
+
+    key: str
+    state: OrderState
+    email: str
+    order_reference: str
+    contents: Contents
+    content_hash: str
+    order_number: str | None
+    message: str
+    run_id: str | None
+    submitted_at: datetime | None
+    attempts: int
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an order stands after a run, for all its rows alike: its status, what to tell, and when it was sent.
+
+    `run_id` is the run that sent it last, which need not be this one.
+    """
+
+    status: RowStatus
+    message: str
+    order_number: str | None = None
+    submitted_at: datetime | None = None
+    run_id: str | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to happen with one order.
+
+    `key` is None where there is no ledger to make one. Where `settled` is None the order is to be sent, unless
+    `blocked` says for each of its rows, in the order of `order.rows`, why not: (status, message).
+    """
+
+    order: Order
+    key: str | None
+    settled: Outcome | None = None
+    blocked: tuple[tuple[RowStatus, str], ...] = ()
+
+    @property
+    def send(self) -> bool:
+        """Whether the order is to be placed."""
+        return self.settled is None and not self.blocked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The decisions for a whole sheet, and every finding that still matters.
+
+    `loose_rows` are positions of rows that belong to no order (their e-mail is blank).
+    """
+
+    decisions: tuple[Decision, ...]
+    loose_rows: tuple[int, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def to_send(self) -> tuple[Decision, ...]:
+        """The orders to place, in the sheet's order."""
+        return tuple(decision for decision in self.decisions if decision.send)
+
+    @property
+    def held_back(self) -> tuple[Decision, ...]:
+        """The orders that need a person before they can be placed."""
+        return tuple(
+            decision
+            for decision in self.decisions
+            if not decision.send and (decision.settled is None or decision.settled.status != RowStatus.ALREADY_ORDERED)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An order that this run, and no other, may send. `token` is this claim's own."""
+
+    key: str
+    order: Order
+    run_id: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What came of claiming: the orders we have, and those that somebody has or had, as they stand now."""
+
+    ours: tuple[Claim, ...]
+    others: Mapping[str, Remembered]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at sending a claimed order; `number` counts the order's tries from 1."""
+
+    id: int
+    number: int
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What Device Hub answered, as far as it could be read.
+
+    `order_number` is "" where there is none; `readable` says that the body was JSON; `message` and `error_code`
+    come from either of the documented error shapes; `retry_after` is in seconds.
+    """
+
+    status: int
+    readable: bool = False
+    order_number: str = ""
+    message: str = ""
+    error_code: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known after a call. The gate is the evidence: while it was shut, not one byte of the order left.
+
+    `failure` names what went wrong (exception types, no texts); `token` is the number of the token used.
+    """
+
+    gate_opened: bool
+    answer: Answer | None = None
+    failure: str = ""
+    token: int = 0
+
+
+class VerdictKind(StrEnum):
+    """What the evidence proves."""
+
+    ORDERED = "ordered"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+    BUSY = "busy"
+    FAILING = "failing"
+    LOGIN = "login"
+    SETTINGS = "settings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A verdict on an attempt: `message` is for people; `status` is the HTTP status, where there was one.
+
+    `ordered`, `rejected` and `unknown` end the order. All others prove that nothing was sent or applied: `busy`
+    (429), `failing` (5xx where the settings say so), `login` (401) and `not_sent` may be tried again; `settings`
+    (403, redirects, wrong paths) will not get better by trying.
+    """
+
+    kind: VerdictKind
+    message: str = ""
+    order_number: str = ""
+    status: int | None = None
+    evidence: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it ends the order."""
+        return self.kind in {VerdictKind.ORDERED, VerdictKind.REJECTED, VerdictKind.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run as the ledger keeps it. `sheet` is the input file's bytes, `options` what reading it needs again.
+
+    `report` is what the results sheet said of each row; None while the run goes on.
+    """
+
+    run_id: str
+    command: str
+    input: Path
+    host: str
+    started_at: datetime
+    sheet: bytes = field(repr=False)
+    options: Mapping[str, str | None]
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """What the results sheet says of one input row, beside the row itself."""
+
+    status: RowStatus
+    order_number: str = ""
+    message: str = ""
+    submitted_at: datetime | None = None
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderResult:
+    """What is said of one order. `rows` are positions in `Report.rows`; `key` is None where there is no ledger."""
+
+    key: str | None
+    email: str
+    order_reference: str
+    rows: tuple[int, ...]
+    status: RowStatus
+    order_number: str | None
+    message: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a run ended: a result for each row of `mapped.sheet.frame`, in the same order, and the sums.
+
+    `counts` has `rows`, `orders` and every row status; `summary` are (label, text) lines for the summary sheet and
+    the terminal; `stopped` says why the run ended early ("" where it did not).
+    """
+
+    run_id: str | None
+    command: str
+    mapped: Mapped
+    rows: tuple[ResultRow, ...]
+    orders: tuple[OrderResult, ...]
+    findings: tuple[Finding, ...]
+    counts: Mapping[str, int]
+    exit_code: int
+    summary: tuple[tuple[str, str], ...]
+    stopped: str = ""
+
+
+def order_id(key: str) -> str:
+    """The short name of an order that people and scripts use: the first 12 digits of its key."""
+    return key[:12]

@@ -1,0 +1,499 @@
+"""The ledger: the durable memory of every order ever attempted for one account, in SQLite.
+
+Every method is one transaction, and durable when it returns: the journal is truncated and synced at each commit
+(`journal_mode=TRUNCATE`, `synchronous=FULL`, both read back). WAL is not used: SQLite before 3.51.3 can lose commits
+in it, and in DELETE mode a power cut can roll one back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import secrets
+import threading
+import uuid
+import zlib
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, and_, create_engine, event, func, insert, or_, select, update
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from batch_orders import identity
+from batch_orders.adapters import ledger_schema as schema
+from batch_orders.adapters.liveness import Liveness
+from batch_orders.errors import BatchOrdersError, LedgerError
+from batch_orders.messages import ledgers, outcomes
+from batch_orders.models import (
+    Account,
+    Attempt,
+    Claim,
+    Claims,
+    Contents,
+    LineItem,
+    Order,
+    OrderState,
+    Remembered,
+    RunRecord,
+    Verdict,
+    VerdictKind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
+
+SANDBOX_ACCOUNT = "sandbox"
+# How long another process may hold the ledger before a write gives up, in seconds.
+_PATIENCE = 30
+# SQLite allows 32,766 bound values in one statement (since 3.32); stay well below.
+_MOST_KEYS = 5_000
+
+_FINAL_STATES = {
+    VerdictKind.ORDERED: OrderState.ORDERED,
+    VerdictKind.REJECTED: OrderState.REJECTED,
+    VerdictKind.UNKNOWN: OrderState.UNKNOWN,
+}
+
+
+class Ledger:
+    """One account's ledger. Safe to use from several threads; several processes may have it open."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing ledger; LedgerError where there is none or it is not one of ours."""
+        if not path.is_file():
+            raise LedgerError(ledgers.missing(path), hint=ledgers.how_to_init())
+        self.path = path
+        self._engine = _engine(path)
+        self._lock = threading.Lock()
+        self._liveness = Liveness(path.with_name(path.name + ".runs"))
+        self.account = self._read_account()
+
+    @classmethod
+    def create(cls, path: Path, *, account_id: str | None = None, now: datetime | None = None) -> Ledger:
+        """Make a new ledger (0600 whatever the umask); LedgerError where something is there already."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            raise LedgerError(ledgers.exists(path), hint=ledgers.how_to_go_on()) from None
+        except OSError as error:
+            raise LedgerError(ledgers.not_writable(path, error), hint=ledgers.how_to_place()) from None
+        engine = _engine(path)
+        with engine.begin() as connection:
+            schema.metadata.create_all(connection)
+            connection.execute(
+                insert(schema.account).values(
+                    only_row=1,
+                    schema_version=schema.SCHEMA_VERSION,
+                    id=account_id or str(uuid.uuid4()),
+                    secret=secrets.token_bytes(32),
+                    created_at=_text(now or _now()),
+                    line_stopped=0,
+                )
+            )
+        engine.dispose()
+        return cls(path)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._engine.dispose()
+
+    # The account ----------------------------------------------------------------------------------------------
+
+    def add_login(self, origin: str, client_id: str) -> None:
+        """Remember an origin and login that this account's orders are sent with."""
+        with self._write() as connection:
+            known = connection.execute(select(schema.logins).where(_is_login(origin, client_id))).first()
+            if known is None:
+                row = {"origin": origin, "client_id": client_id, "added_at": _text(_now())}
+                connection.execute(insert(schema.logins).values(row))
+
+    def check_login(self, origin: str, client_id: str) -> None:
+        """LedgerError where this account's orders are not sent to this origin with this login."""
+        with self._read() as connection:
+            known = connection.execute(select(schema.logins)).all()
+        if (origin, client_id) not in {(row.origin, row.client_id) for row in known}:
+            origins = sorted({row.origin for row in known})
+            raise LedgerError(ledgers.other_login(self.path, origin, origins), hint=ledgers.how_to_use_another())
+
+    # What is remembered of orders -----------------------------------------------------------------------------
+
+    def key(self, order: Order) -> str:
+        """The order's identity in this ledger's account."""
+        return identity.order_key(self.account, order.employee, order.reference)
+
+    def recall(self, keys: Iterable[str]) -> Mapping[str, Remembered]:
+        """What is known of these orders; those never attempted are left out."""
+        wanted = list(keys)
+        self._bury_dead_runs()
+        with self._read() as connection:
+            return {row.order_key: self._remembered(row) for row in self._rows(connection, wanted)}
+
+    def orders(self, *states: OrderState, run_id: str | None = None) -> tuple[Remembered, ...]:
+        """Every order in one of these states (all without any), of one run where that is given; oldest first."""
+        self._bury_dead_runs()
+        query = select(schema.orders).order_by(schema.orders.c.updated_at, schema.orders.c.order_key)
+        if states:
+            query = query.where(schema.orders.c.state.in_([state.value for state in states]))
+        if run_id is not None:
+            query = query.where(or_(schema.orders.c.sent_by == run_id, schema.orders.c.claimed_by == run_id))
+        with self._read() as connection:
+            return tuple(self._remembered(row) for row in connection.execute(query))
+
+    def counts(self) -> Mapping[str, int]:
+        """How many orders stand in each state."""
+        query = select(schema.orders.c.state, func.count()).group_by(schema.orders.c.state)
+        with self._read() as connection:
+            found = {row[0]: int(row[1]) for row in connection.execute(query)}
+        return {state.value: found.get(state.value, 0) for state in OrderState}
+
+    def last_sent_at(self) -> datetime | None:
+        """When the last attempt was about to leave: what the pace needs where its own memory is lost."""
+        with self._read() as connection:
+            text = connection.execute(select(func.max(schema.attempts.c.intended_at))).scalar()
+        return _time(text)
+
+    # Runs -----------------------------------------------------------------------------------------------------
+
+    def begin_run(self, run: RunRecord) -> bool:
+        """Enter a run, alive from now until it ends or its process does; true where an earlier one stopped the line."""
+        # The lock first: nobody may see the run in the ledger and take it for dead.
+        self._liveness.begin(run.run_id)
+        digest = hashlib.sha256(run.sheet).hexdigest()
+        with self._write() as connection:
+            known = connection.execute(select(schema.sheets.c.sha256).where(schema.sheets.c.sha256 == digest)).first()
+            if known is None:
+                compressed = zlib.compress(run.sheet)
+                connection.execute(insert(schema.sheets).values(sha256=digest, compressed=compressed))
+            connection.execute(
+                insert(schema.runs).values(
+                    run_id=run.run_id,
+                    command=run.command,
+                    input=str(run.input),
+                    host=run.host,
+                    started_at=_text(run.started_at),
+                    sheet=digest,
+                    options=json.dumps(dict(run.options)),
+                )
+            )
+            return bool(connection.execute(select(schema.account.c.line_stopped)).scalar())
+
+    def claim(self, run_id: str, orders: Sequence[tuple[str, Order]], *, retry_rejected: bool) -> Claims:
+        """Take these orders for this run where they are free, with the sheet's contents, in one transaction.
+
+        Free is what was never attempted, is planned and in no live run's hands, or was rejected and now has other
+        contents (or `retry_rejected`). Everything else comes back as it stands.
+        """
+        self._bury_dead_runs()
+        ours: list[Claim] = []
+        others: dict[str, Remembered] = {}
+        with self._write() as connection:
+            known = {row.order_key: row for row in self._rows(connection, [key for key, _ in orders])}
+            for key, order in orders:
+                row = known.get(key)
+                if row is not None and not self._is_free(row, run_id, order, retry_rejected=retry_rejected):
+                    others[key] = self._remembered(row)
+                    continue
+                claim = Claim(key=key, order=order, run_id=run_id, token=secrets.token_hex(8))
+                self._take(connection, claim, is_new=row is None)
+                ours.append(claim)
+        return Claims(ours=tuple(ours), others=others)
+
+    def save_report(self, run_id: str, report: bytes) -> None:
+        """Keep what the results sheet says of each row (as stages/report.py writes it down)."""
+        with self._write() as connection:
+            query = update(schema.runs).where(schema.runs.c.run_id == run_id)
+            connection.execute(query.values(report=zlib.compress(report)))
+
+    def end_run(self, run_id: str, exit_code: int | None) -> None:
+        """The run is over: what it had not sent is free again, and what it was sending is unknown."""
+        with self._write() as connection:
+            self._let_go(connection, run_id)
+            query = update(schema.runs).where(schema.runs.c.run_id == run_id)
+            connection.execute(query.values(ended_at=_text(_now()), exit_code=exit_code))
+        self._liveness.end(run_id)
+
+    def runs(self) -> tuple[RunRecord, ...]:
+        """Every run, newest first, without its sheet."""
+        with self._read() as connection:
+            rows = connection.execute(select(schema.runs).order_by(schema.runs.c.started_at.desc()))
+            return tuple(_run(row, b"") for row in rows)
+
+    def run(self, name: str) -> tuple[RunRecord, bytes | None]:
+        """One run with its sheet, and its saved report; by id or by as much of its beginning as is unique."""
+        found = [run for run in self.runs() if run.run_id.startswith(name)]
+        if len(found) != 1:
+            raise LedgerError(ledgers.no_such_run(name, len(found)), hint=ledgers.how_to_list_runs())
+        query = select(schema.runs, schema.sheets.c.compressed).join(schema.sheets)
+        with self._read() as connection:
+            row = connection.execute(query.where(schema.runs.c.run_id == found[0].run_id)).one()
+        report = None if row.report is None else zlib.decompress(row.report)
+        return _run(row, zlib.decompress(row.compressed)), report
+
+    def is_alive(self, run_id: str) -> bool:
+        """Whether the run's process lives."""
+        return self._liveness.is_alive(run_id)
+
+    # Each order's way -----------------------------------------------------------------------------------------
+
+    def intend(self, claim: Claim, request_hash: str) -> Attempt:
+        """The order is about to be sent: planned → sending. Durable when this returns; raises where it is not ours."""
+        now = _text(_now())
+        with self._write() as connection:
+            taken = connection.execute(
+                update(schema.orders)
+                .where(_is_claimed(claim, OrderState.PLANNED))
+                .values(
+                    state=OrderState.SENDING.value,
+                    attempts=schema.orders.c.attempts + 1,
+                    sent_by=claim.run_id,
+                    submitted_at=now,
+                    updated_at=now,
+                )
+                .returning(schema.orders.c.attempts)
+            ).first()
+            if taken is None:
+                raise LedgerError(ledgers.claim_lost())
+            attempt = {"order_key": claim.key, "number": taken.attempts, "run_id": claim.run_id}
+            query = insert(schema.attempts).values(**attempt, request_hash=request_hash, intended_at=now)
+            inserted = connection.execute(query).inserted_primary_key
+            assert inserted is not None  # noqa: S101 - what an INSERT of one row always gives
+            return Attempt(id=inserted[0], number=taken.attempts, claim=claim)
+
+    def withdraw(self, attempt: Attempt, verdict: Verdict) -> None:
+        """There is proof that nothing was sent or applied: sending → planned, still this run's."""
+        with self._write() as connection:
+            self._end_attempt(connection, attempt, verdict)
+            self._move(connection, attempt, {"state": OrderState.PLANNED.value, "submitted_at": None})
+
+    def conclude(self, attempt: Attempt, verdict: Verdict) -> Remembered:
+        """How the attempt ended: sending → ordered, rejected or unknown; gives how the order stands now.
+
+        A success whose order number another order has already is no proof: that order becomes unknown.
+        """
+        with self._write() as connection:
+            verdict = self._doubt_known_number(connection, verdict)
+            self._end_attempt(connection, attempt, verdict)
+            values = {
+                "state": _FINAL_STATES[verdict.kind].value,
+                "order_number": verdict.order_number or None,
+                "message": verdict.message,
+                "claimed_by": None,
+                "claim_token": None,
+            }
+            self._move(connection, attempt, values)
+            row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == attempt.claim.key)).one()
+            return self._remembered(row)
+
+    def mark_line(self, *, stopped: bool) -> None:
+        """Remember whether too many orders in a row ended unknown: the next run begins carefully then."""
+        with self._write() as connection:
+            connection.execute(update(schema.account).values(line_stopped=int(stopped)))
+
+    # Inside ---------------------------------------------------------------------------------------------------
+
+    def _read_account(self) -> Account:
+        try:
+            with self._read() as connection:
+                row = connection.execute(select(schema.account)).one()
+        except SQLAlchemyError:
+            raise LedgerError(ledgers.not_a_ledger(self.path), hint=ledgers.how_to_init()) from None
+        if row.schema_version != schema.SCHEMA_VERSION:
+            raise LedgerError(ledgers.other_version(self.path, row.schema_version, schema.SCHEMA_VERSION))
+        return Account(id=row.id, secret=row.secret)
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """One transaction that begins by taking the write lock; durable when it has ended."""
+        with self._lock, _explained(self.path), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self._lock, _explained(self.path), self._engine.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    def _rows(self, connection: Connection, keys: Sequence[str]) -> Iterator[Row[Any]]:
+        for start in range(0, len(keys), _MOST_KEYS):
+            chunk = keys[start : start + _MOST_KEYS]
+            yield from connection.execute(select(schema.orders).where(schema.orders.c.order_key.in_(chunk)))
+
+    def _remembered(self, row: Row[Any]) -> Remembered:
+        return Remembered(
+            key=row.order_key,
+            state=OrderState(row.state),
+            email=row.email,
+            order_reference=row.order_reference,
+            contents=_contents(row.contents),
+            content_hash=row.content_hash,
+            order_number=row.order_number,
+            message=row.message,
+            run_id=row.sent_by,
+            submitted_at=_time(row.submitted_at),
+            attempts=row.attempts,
+            busy=row.claimed_by is not None and self._liveness.is_alive(row.claimed_by),
+        )
+
+    def _is_free(self, row: Row[Any], run_id: str, order: Order, *, retry_rejected: bool) -> bool:
+        if row.state == OrderState.PLANNED:
+            return row.claimed_by is None or row.claimed_by == run_id
+        changed = row.content_hash != identity.content_hash(order.contents)
+        return row.state == OrderState.REJECTED and (retry_rejected or changed)
+
+    def _take(self, connection: Connection, claim: Claim, *, is_new: bool) -> None:
+        values = {
+            "email": claim.order.email,
+            "order_reference": claim.order.order_reference,
+            "state": OrderState.PLANNED.value,
+            "contents": json.dumps(dataclasses.asdict(claim.order.contents)),
+            "content_hash": identity.content_hash(claim.order.contents),
+            "message": "",
+            "claimed_by": claim.run_id,
+            "claim_token": claim.token,
+            "updated_at": _text(_now()),
+        }
+        if is_new:
+            connection.execute(insert(schema.orders).values(order_key=claim.key, attempts=0, **values))
+        else:
+            query = update(schema.orders).where(schema.orders.c.order_key == claim.key)
+            connection.execute(query.values(**values))
+
+    def _bury_dead_runs(self) -> None:
+        """Free what dead runs had not sent; what they were sending may have arrived, so it is unknown."""
+        with self._read() as connection:
+            query = select(schema.orders.c.claimed_by).where(schema.orders.c.claimed_by.is_not(None)).distinct()
+            claimants = [row.claimed_by for row in connection.execute(query)]
+        dead = [run_id for run_id in claimants if not self._liveness.is_alive(run_id)]
+        if dead:
+            with self._write() as connection:
+                for run_id in dead:
+                    self._let_go(connection, run_id)
+
+    def _let_go(self, connection: Connection, run_id: str) -> None:
+        freed = {"claimed_by": None, "claim_token": None, "updated_at": _text(_now())}
+        mine = schema.orders.c.claimed_by == run_id
+        sending = and_(mine, schema.orders.c.state == OrderState.SENDING.value)
+        unknown = {"state": OrderState.UNKNOWN.value, "message": outcomes.run_died()}
+        connection.execute(update(schema.orders).where(sending).values(**unknown, **freed))
+        connection.execute(update(schema.orders).where(mine).values(**freed))
+
+    def _end_attempt(self, connection: Connection, attempt: Attempt, verdict: Verdict) -> None:
+        query = update(schema.attempts).where(schema.attempts.c.id == attempt.id)
+        connection.execute(
+            query.values(
+                ended_at=_text(_now()),
+                verdict=verdict.kind.value,
+                status=verdict.status,
+                evidence=verdict.evidence,
+                message=verdict.message,
+            )
+        )
+
+    def _move(self, connection: Connection, attempt: Attempt, values: Mapping[str, Any]) -> None:
+        query = update(schema.orders).where(_is_claimed(attempt.claim, OrderState.SENDING))
+        if connection.execute(query.values(updated_at=_text(_now()), **values)).rowcount != 1:
+            raise LedgerError(ledgers.claim_lost())
+
+    def _doubt_known_number(self, connection: Connection, verdict: Verdict) -> Verdict:
+        if verdict.kind is not VerdictKind.ORDERED:
+            return verdict
+        query = select(schema.orders.c.order_key).where(schema.orders.c.order_number == verdict.order_number)
+        if connection.execute(query).first() is None:
+            return verdict
+        return Verdict(
+            kind=VerdictKind.UNKNOWN,
+            message=outcomes.number_seen_before(verdict.order_number),
+            status=verdict.status,
+            evidence=f"{verdict.evidence}, order number seen before",
+        )
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """A database that cannot be read or written becomes an error that says so."""
+    try:
+        yield
+    except DatabaseError as error:
+        reason = str(error.orig)
+        raise BatchOrdersError(ledgers.failed(path, reason), hint=ledgers.how_to_repair()) from error
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=StaticPool,  # one connection for the whole process; Ledger._lock hands it round
+        connect_args={"check_same_thread": False, "timeout": _PATIENCE},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3's connection, whatever the driver
+        # Transactions begin when SQLAlchemy says so (below), not when the sqlite3 module guesses.
+        connection.isolation_level = None
+        journal = connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0]
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        full = 2
+        if journal != "truncate" or connection.execute("PRAGMA synchronous").fetchone()[0] != full:
+            raise LedgerError(ledgers.not_durable(path))
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Two writers that both began with a read lock could neither go on; the write lock comes first instead.
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _is_login(origin: str, client_id: str) -> Any:  # noqa: ANN401 - SQLAlchemy's expressions have no simple type
+    return and_(schema.logins.c.origin == origin, schema.logins.c.client_id == client_id)
+
+
+def _is_claimed(claim: Claim, state: OrderState) -> Any:  # noqa: ANN401 - as above
+    """A compare-and-set: the order is in this state, and this very claim holds it."""
+    return and_(
+        schema.orders.c.order_key == claim.key,
+        schema.orders.c.state == state.value,
+        schema.orders.c.claimed_by == claim.run_id,
+        schema.orders.c.claim_token == claim.token,
+    )
+
+
+def _contents(text: str) -> Contents:
+    fields = json.loads(text)
+    return Contents(items=tuple(LineItem(*item) for item in fields.pop("items")), **fields)
+
+
+def _run(row: Row[Any], sheet: bytes) -> RunRecord:
+    started_at = _time(row.started_at)
+    assert started_at is not None  # noqa: S101 - the column is NOT NULL
+    return RunRecord(
+        run_id=row.run_id,
+        command=row.command,
+        input=Path(row.input),
+        host=row.host,
+        started_at=started_at,
+        sheet=sheet,
+        options=json.loads(row.options),
+        ended_at=_time(row.ended_at),
+        exit_code=row.exit_code,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

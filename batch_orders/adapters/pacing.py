@@ -1,0 +1,143 @@
+"""The pace, shared by every process on a ledger through a small SQLite file beside it.
+
+Nothing here need survive a power cut (`synchronous=OFF`): whoever finds the file gone waits until a window has
+passed since the ledger's last attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from batch_orders.errors import BatchOrdersError
+from batch_orders.messages import ledgers
+from batch_orders.stages import pace
+from batch_orders.stages.pace import PaceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+_T = TypeVar("_T")
+
+# How long another process may hold the file, in seconds: it does so for microseconds.
+_PATIENCE = 10
+# Entries of the log that are kept beyond those a window may hold, for a later run with a higher rate.
+_KEPT = 1_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS pace (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), next_slot REAL NOT NULL, blocked_until REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS left_at (number INTEGER PRIMARY KEY, at REAL NOT NULL);
+"""
+
+
+class SharedPace:
+    """`orders` per `window` seconds over every process that uses this file."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        orders: int,
+        window: float,
+        last_sent_at: datetime | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._orders = orders
+        self._window = window
+        self._clock = clock
+        # One thread owns the connection, so that waiting for another process never stops the event loop.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pace")
+        self._connection = self._thread.submit(self._open, last_sent_at).result()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._thread.submit(self._connection.close).result()
+        self._thread.shutdown()
+
+    async def reserve(self) -> float:
+        """Take the next free slot: an instant in seconds since the epoch."""
+        return await self._run(self._reserve)
+
+    async def enter(self, slot: float) -> float | None:
+        """At the slot's instant: None to go now, else the later slot to wait for."""
+        return await self._run(lambda: self._enter(slot))
+
+    async def pause(self, until: float) -> None:
+        """Nobody sends before then, in any process."""
+        await self._run(lambda: self._pause(until))
+
+    async def _run(self, step: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, step)
+
+    def _reserve(self) -> float:
+        with self._transaction() as connection:
+            return self._reserve_in(connection)
+
+    def _reserve_in(self, connection: sqlite3.Connection) -> float:
+        state, slot = pace.reserve(_state(connection), now=self._clock(), orders=self._orders, window=self._window)
+        connection.execute("UPDATE pace SET next_slot = ?", (state.next_slot,))
+        return slot
+
+    def _enter(self, slot: float) -> float | None:
+        with self._transaction() as connection:
+            last = connection.execute("SELECT max(number) FROM left_at").fetchone()[0] or 0
+            nth = connection.execute("SELECT at FROM left_at WHERE number = ?", (last + 1 - self._orders,)).fetchone()
+            now = self._clock()
+            wait = pace.enter(
+                _state(connection), now=now, slot=slot, nth_before=nth[0] if nth else None, window=self._window
+            )
+            if wait is not None:
+                return wait
+            if now > slot + pace.LATE:
+                return self._reserve_in(connection)
+            connection.execute("INSERT INTO left_at VALUES (?, ?)", (last + 1, now))
+            connection.execute("DELETE FROM left_at WHERE number < ?", (last + 1 - self._orders - _KEPT,))
+            return None
+
+    def _pause(self, until: float) -> None:
+        with self._transaction() as connection:
+            connection.execute("UPDATE pace SET blocked_until = max(blocked_until, ?)", (until,))
+
+    def _open(self, last_sent_at: datetime | None) -> sqlite3.Connection:
+        with self._explained():
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=MEMORY")
+            connection.execute("PRAGMA synchronous=OFF")
+            connection.executescript(_SCHEMA)
+            first = last_sent_at.timestamp() + self._window if last_sent_at else 0.0
+            connection.execute("INSERT OR IGNORE INTO pace VALUES (1, ?, 0)", (first,))
+            return connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise BatchOrdersError(ledgers.failed(self._path, str(error)), hint=ledgers.how_to_repair()) from error
+
+
+def _state(connection: sqlite3.Connection) -> PaceState:
+    next_slot, blocked_until = connection.execute("SELECT next_slot, blocked_until FROM pace").fetchone()
+    return PaceState(next_slot=next_slot, blocked_until=blocked_until)

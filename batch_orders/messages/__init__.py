@@ -1,0 +1,1 @@
+"""What people read: every finding, status and error, in plain words, with what to do next."""

@@ -1,0 +1,170 @@
+"""How an order ended, and how a row stands, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch_orders.models import Column, RowStatus, VerdictKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batch_orders.models import Answer, Contents, Remembered
+
+_LONGEST_QUOTE = 300
+
+COLUMN_NAMES: dict[Column, str] = {
+    Column.EMAIL: "Email",
+    Column.FIRSTNAME: "First name",
+    Column.LASTNAME: "Last name",
+    Column.PHONE_NUMBER: "Phone number",
+    Column.SHIPPING_ADDRESS: "Shipping address",
+    Column.SHIPPING_CITY: "City",
+    Column.SHIPPING_STATE: "State / province",
+    Column.SHIPPING_ZIP: "ZIP / postal code",
+    Column.SHIPPING_COUNTRY: "Country",
+    Column.PRODUCT_TITLE: "Product title",
+    Column.QUANTITY: "Quantity",
+    Column.EXPEDITE_SHIPPING: "Shipping method",
+    Column.IS_SIGNATURE_REQUIRED: "Signature required",
+    Column.ORDER_REFERENCE: "Order reference",
+    Column.START_DATE: "Start date",
+}
+
+STATUS_MEANINGS: dict[RowStatus, str] = {
+    RowStatus.ALREADY_ORDERED: "placed by an earlier run; nothing to do",
+    RowStatus.UNKNOWN: "sent, and no proof either way: ask Device Hub whether the order is there, then settle it",
+    RowStatus.INVALID: "has an error: mend the marked cells and submit again",
+    RowStatus.CHANGED: "was ordered before with other contents: nothing was sent",
+    RowStatus.HELD: "is fine itself, but another row of the same order is not",
+    RowStatus.WAITING: "its date has not come",
+    RowStatus.READY: "would be ordered",
+    RowStatus.ORDERED: "placed in this run",
+    RowStatus.REJECTED: "refused by Device Hub: its reason is in the message",
+    RowStatus.NOT_SENT: "not sent yet: run the same command again to go on",
+}
+
+
+def not_sent(failure: str) -> str:
+    """No byte of the order left this machine."""
+    return f"Device Hub could not be reached ({failure or 'no connection'}); nothing was sent."
+
+
+def answer_lost() -> str:
+    """The order left, and no answer came back whole."""
+    return (
+        "The order was sent, but no complete answer came back: it may or may not have been placed. "
+        "It is not sent again until somebody has looked it up at Device Hub and settled it."
+    )
+
+
+def answered(kind: VerdictKind, answer: Answer) -> str:
+    """What Device Hub's answer means for the order."""
+    said = f" Device Hub says: {_quote(answer.message)}" if answer.message else ""
+    match kind:
+        case VerdictKind.ORDERED:
+            return "Ordered."
+        case VerdictKind.REJECTED:
+            return f"Device Hub refused the order (HTTP {answer.status}).{said}"
+        case VerdictKind.LOGIN:
+            return f"Device Hub no longer accepts the login (HTTP {answer.status}); nothing was ordered.{said}"
+        case VerdictKind.BUSY:
+            return f"Device Hub asks to slow down (HTTP {answer.status}); nothing was ordered.{said}"
+        case VerdictKind.SETTINGS:
+            return (
+                f"Device Hub did not take the order (HTTP {answer.status}); nothing was ordered. "
+                f"The address in the settings or the account's rights look wrong.{said}"
+            )
+        case VerdictKind.FAILING:
+            return f"Device Hub failed (HTTP {answer.status}); by your settings nothing was ordered.{said}"
+        case _:
+            return (
+                f"Device Hub's answer (HTTP {answer.status}) does not tell whether the order was placed. "
+                f"It is not sent again until somebody has looked it up there and settled it.{said}"
+            )
+
+
+def number_seen_before(order_number: str) -> str:
+    """A success whose order number belongs to another order."""
+    return (
+        f"Device Hub answered with the order number {_quote(order_number)}, which another order has already: "
+        "it may or may not have been placed. It is not sent again until somebody has settled it."
+    )
+
+
+def run_died() -> str:
+    """The run that was sending the order ended without recording how it went."""
+    return (
+        "The program was stopped while this order was being sent: it may or may not have been placed. "
+        "It is not sent again until somebody has looked it up at Device Hub and settled it."
+    )
+
+
+def not_recorded(answer: str) -> str:
+    """The answer came, but the ledger could not be written."""
+    return f"{answer} The ledger could not record this (is the disk full?), so it counts as unknown until settled."
+
+
+def already_ordered(remembered: Remembered) -> str:
+    """The order was placed by an earlier run."""
+    when = f" on {remembered.submitted_at:%Y-%m-%d}" if remembered.submitted_at else ""
+    return f"Already ordered{when}; nothing is sent again."
+
+
+def changed(remembered: Remembered, now: Contents) -> str:
+    """The order was placed with other contents; says what differs."""
+    number = f" (order {remembered.order_number})" if remembered.order_number else ""
+    differences = "; ".join(_differences(remembered.contents, now))
+    return (
+        f"This employee was ordered for before{number}, with other contents: {differences}. Nothing was sent. "
+        "If these are additional items, put an order reference on the additional rows only; "
+        "if not, restore the earlier contents."
+    )
+
+
+def _differences(before: Contents, now: Contents) -> Iterable[str]:
+    missing = [item for item in before.items if item not in now.items]
+    added = [item for item in now.items if item not in before.items]
+    if missing:
+        yield "ordered then: " + ", ".join(f"{item.quantity} × {_quote(item.product_title)}" for item in missing)
+    if added:
+        yield "in the sheet now: " + ", ".join(f"{item.quantity} × {_quote(item.product_title)}" for item in added)
+    for column, name in COLUMN_NAMES.items():
+        if hasattr(before, column) and getattr(before, column) != getattr(now, column):
+            yield f"{name} was {_quote(getattr(before, column))}, now {_quote(getattr(now, column))}"
+
+
+def held(rows: Iterable[int]) -> str:
+    """The row waits for another row of its order."""
+    numbers = ", ".join(str(row) for row in rows)
+    return f"This row is fine. Its order waits until row {numbers} is mended, so that nobody gets half an order."
+
+
+def rejected_before(message: str) -> str:
+    """Device Hub refused the same contents in an earlier run."""
+    return f"{message} It is sent again once the row is changed, or with --retry-rejected."
+
+
+def busy() -> str:
+    """Another run, which is alive, has the order in hand."""
+    return "Another run is placing this order right now."
+
+
+def left_over() -> str:
+    """The run ended before the order's turn."""
+    return "Not sent: the run stopped before its turn. Run the same command again to go on."
+
+
+def beyond_limit() -> str:
+    """--limit was reached before the order's turn."""
+    return "Not sent: --limit was reached before its turn. Run the same command again to go on."
+
+
+def ready() -> str:
+    """check: the order would be placed."""
+    return "Ready to order."
+
+
+def _quote(text: str) -> str:
+    text = " ".join(text.replace("\x00", " / ").split()) or "blank"
+    return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"

@@ -1,0 +1,29 @@
+"""What several kinds of test share: a simulated Device Hub on a real socket, a ledger in a file, made-up orders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch_orders.adapters.ledger import Ledger
+from batch_orders.sandbox import Sandbox, SandboxOptions, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def hub() -> Iterator[Sandbox]:
+    """A simulated Device Hub that takes orders as fast as they come."""
+    with running(SandboxOptions(rate_limit=10_000)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A new ledger in a file of its own."""
+    made = Ledger.create(tmp_path / "ledger.sqlite")
+    yield made
+    made.close()

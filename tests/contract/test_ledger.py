@@ -1,0 +1,275 @@
+"""What every ledger promises, whatever database it is in."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch_orders.adapters.ledger import Ledger
+from batch_orders.adapters.ledger_schema import TRANSITIONS
+from batch_orders.errors import BatchOrdersError, LedgerError
+from batch_orders.models import Claim, Order, OrderState, Verdict, VerdictKind
+from tests import orders as made
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ORDERED = Verdict(kind=VerdictKind.ORDERED, message="Ordered.", order_number="1001", status=200, evidence="HTTP 200")
+_REJECTED = Verdict(kind=VerdictKind.REJECTED, message="No.", status=422, evidence="HTTP 422")
+_UNKNOWN = Verdict(kind=VerdictKind.UNKNOWN, message="?", evidence="ReadError")
+_NOT_SENT = Verdict(kind=VerdictKind.NOT_SENT, message="no connection", evidence="ConnectError")
+
+
+def _claim(ledger: Ledger, order: Order, run_id: str = "r1", *, retry_rejected: bool = False) -> Claim:
+    claims = ledger.claim(run_id, [(ledger.key(order), order)], retry_rejected=retry_rejected)
+    assert len(claims.ours) == 1
+    return claims.ours[0]
+
+
+def _state(ledger: Ledger, order: Order) -> OrderState:
+    return ledger.recall([ledger.key(order)])[ledger.key(order)].state
+
+
+def _end(ledger: Ledger, order: Order, verdict: Verdict, run_id: str = "r1") -> None:
+    ledger.conclude(ledger.intend(_claim(ledger, order, run_id), "hash"), verdict)
+
+
+def test_an_order_is_remembered(ledger: Ledger) -> None:
+    """Its number, contents, run and instant are known to whoever opens the ledger later."""
+    order = made.order("ana")
+    ledger.begin_run(made.run("r1"))
+    _end(ledger, order, _ORDERED)
+    ledger.end_run("r1", 0)
+    with closing(Ledger(ledger.path)) as later:
+        remembered = later.recall([later.key(order)])[later.key(order)]
+    assert remembered.state is OrderState.ORDERED
+    assert (remembered.order_number, remembered.run_id, remembered.attempts) == ("1001", "r1", 1)
+    assert remembered.contents == order.contents
+    assert remembered.submitted_at is not None
+    assert not remembered.busy
+
+
+def test_recall_leaves_out_what_was_never_attempted(ledger: Ledger) -> None:
+    """Many keys at once are fine, and unknown ones are left out."""
+    assert ledger.recall([f"{number:064x}" for number in range(20_000)]) == {}
+
+
+def test_claim_is_exclusive(ledger: Ledger) -> None:
+    """Of two live runs one gets the order, the other sees that it is busy."""
+    order = made.order("ana")
+    ledger.begin_run(made.run("r1"))
+    ledger.begin_run(made.run("r2"))
+    _claim(ledger, order, "r1")
+    claims = ledger.claim("r2", [(ledger.key(order), order)], retry_rejected=False)
+    assert claims.ours == ()
+    assert claims.others[ledger.key(order)].busy
+
+
+def test_intend_needs_the_claim(ledger: Ledger) -> None:
+    """Neither a claim that was let go nor one that was used sends anything."""
+    order = made.order("ana")
+    ledger.begin_run(made.run("r1"))
+    old = _claim(ledger, order)
+    current = _claim(ledger, order)
+    with pytest.raises(LedgerError):
+        ledger.intend(old, "hash")
+    ledger.intend(current, "hash")
+    with pytest.raises(LedgerError):
+        ledger.intend(current, "hash")
+    assert _state(ledger, order) is OrderState.SENDING
+
+
+def test_withdraw_returns_the_order_to_its_run(ledger: Ledger) -> None:
+    """After proof that nothing was sent the same claim may try again, and every attempt is kept."""
+    order = made.order("ana")
+    ledger.begin_run(made.run("r1"))
+    claim = _claim(ledger, order)
+    ledger.withdraw(ledger.intend(claim, "hash"), _NOT_SENT)
+    assert _state(ledger, order) is OrderState.PLANNED
+    attempt = ledger.intend(claim, "hash")
+    assert attempt.number == 2
+    assert ledger.conclude(attempt, _ORDERED).order_number == "1001"
+    with closing(sqlite3.connect(ledger.path)) as database:
+        verdicts = database.execute("SELECT number, verdict, evidence FROM attempts ORDER BY number").fetchall()
+    assert verdicts == [(1, "not_sent", "ConnectError"), (2, "ordered", "HTTP 200")]
+
+
+def test_a_number_seen_before_is_no_proof(ledger: Ledger) -> None:
+    """The second order with the same number is unknown; the first keeps it."""
+    ledger.begin_run(made.run("r1"))
+    first, second = made.order("ana"), made.order("ben")
+    _end(ledger, first, _ORDERED)
+    _end(ledger, second, _ORDERED)
+    assert _state(ledger, first) is OrderState.ORDERED
+    remembered = ledger.recall([ledger.key(second)])[ledger.key(second)]
+    assert (remembered.state, remembered.order_number) == (OrderState.UNKNOWN, None)
+    assert "1001" in remembered.message
+
+
+@pytest.mark.parametrize("verdict", [_ORDERED, _UNKNOWN])
+def test_ended_orders_are_not_claimed_again(ledger: Ledger, verdict: Verdict) -> None:
+    """Neither contents nor --retry-rejected frees an ordered or unknown one."""
+    ledger.begin_run(made.run("r1"))
+    _end(ledger, made.order("ana"), verdict)
+    changed = made.order("ana", holds=made.contents(city="Albany"))
+    claims = ledger.claim("r1", [(ledger.key(changed), changed)], retry_rejected=True)
+    assert claims.ours == ()
+
+
+def test_a_rejected_order_is_free_when_changed_or_asked_for(ledger: Ledger) -> None:
+    """The same contents are not sent again by themselves."""
+    order = made.order("ana")
+    ledger.begin_run(made.run("r1"))
+    _end(ledger, order, _REJECTED)
+    assert ledger.claim("r1", [(ledger.key(order), order)], retry_rejected=False).ours == ()
+    _claim(ledger, order, retry_rejected=True)
+    ledger.end_run("r1", 0)
+    ledger.begin_run(made.run("r2"))
+    _end(ledger, made.order("ana"), _REJECTED, "r2")
+    changed = made.order("ana", holds=made.contents(city="Albany"))
+    _end(ledger, changed, _ORDERED, "r2")
+    assert ledger.recall([ledger.key(order)])[ledger.key(order)].contents.shipping_city == "Albany"
+
+
+def test_end_of_run_frees_what_was_not_sent(ledger: Ledger) -> None:
+    """A planned order goes to the next run, one on its way is unknown."""
+    ledger.begin_run(made.run("r1"))
+    planned, sending = made.order("ana"), made.order("ben")
+    _claim(ledger, planned)
+    ledger.intend(_claim(ledger, sending), "hash")
+    ledger.end_run("r1", 6)
+    assert _state(ledger, sending) is OrderState.UNKNOWN
+    ledger.begin_run(made.run("r2"))
+    _claim(ledger, planned, "r2")
+
+
+def test_a_dead_run_is_recognised_at_once(ledger: Ledger) -> None:
+    """A killed process' sending order becomes unknown and its planned one free, without any timeout."""
+    program = textwrap.dedent(f"""
+        import os, pathlib
+        from batch_orders.adapters.ledger import Ledger
+        from tests import orders as made
+        ledger = Ledger(pathlib.Path({str(ledger.path)!r}))
+        ledger.begin_run(made.run("dead"))
+        pairs = [(ledger.key(o), o) for o in (made.order("ana"), made.order("ben"))]
+        claims = ledger.claim("dead", pairs, retry_rejected=False)
+        ledger.intend(claims.ours[0], "hash")
+        os.kill(os.getpid(), 9)
+    """)
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+    assert not ledger.is_alive("dead")
+    assert _state(ledger, made.order("ana")) is OrderState.UNKNOWN
+    ledger.begin_run(made.run("r1"))
+    _claim(ledger, made.order("ben"))
+
+
+@pytest.mark.parametrize("before", OrderState)
+@pytest.mark.parametrize("after", OrderState)
+def test_the_database_enforces_the_transitions(ledger: Ledger, before: OrderState, after: OrderState) -> None:
+    """Every change of state that is not in the table is refused by the database itself."""
+    ledger.begin_run(made.run("r1"))
+    _claim(ledger, made.order("ana"))
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
+        trigger = database.execute("SELECT sql FROM sqlite_master WHERE name = 'order_transitions'").fetchone()[0]
+        database.execute("DROP TRIGGER order_transitions")
+        database.execute("UPDATE orders SET state = ?, order_number = '1'", (before,))
+        database.execute(trigger)
+        if before is after or (before, after) in TRANSITIONS:
+            assert database.execute("UPDATE orders SET state = ?", (after,)).rowcount == 1
+        else:
+            with pytest.raises(sqlite3.IntegrityError, match="may not change"):
+                database.execute("UPDATE orders SET state = ?", (after,))
+
+
+def test_orders_are_never_deleted(ledger: Ledger) -> None:
+    """Not even by hand."""
+    ledger.begin_run(made.run("r1"))
+    _claim(ledger, made.order("ana"))
+    with closing(sqlite3.connect(ledger.path)) as database, pytest.raises(sqlite3.IntegrityError, match="never"):
+        database.execute("DELETE FROM orders")
+
+
+def test_commits_are_durable(ledger: Ledger) -> None:
+    """The journal is truncated and synced at every commit; the ledger reads both settings back itself."""
+    with ledger._read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "truncate"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_files_are_private(ledger: Ledger) -> None:
+    """0600 whatever the umask."""
+    assert stat.S_IMODE(ledger.path.stat().st_mode) == 0o600
+
+
+def test_a_run_is_kept_with_its_sheet(ledger: Ledger) -> None:
+    """Bytes, options and report come back; a beginning of the id that is unique will do."""
+    ledger.begin_run(made.run("20261124-a", sheet=b"\x00bytes"))
+    ledger.save_report("20261124-a", b"{}")
+    ledger.end_run("20261124-a", 4)
+    run, report = ledger.run("20261124")
+    assert (run.sheet, report, run.exit_code) == (b"\x00bytes", b"{}", 4)
+    ledger.begin_run(made.run("20261124-b"))
+    for name in ("20261124", "nothing"):
+        with pytest.raises(LedgerError):
+            ledger.run(name)
+
+
+def test_the_line_is_remembered(ledger: Ledger) -> None:
+    """The next run is told that an earlier one stopped the line."""
+    assert not ledger.begin_run(made.run("r1"))
+    ledger.mark_line(stopped=True)
+    assert ledger.begin_run(made.run("r2"))
+    ledger.mark_line(stopped=False)
+    assert not ledger.begin_run(made.run("r3"))
+
+
+def test_logins(ledger: Ledger) -> None:
+    """Only the origin and login that were entered may send for the account."""
+    ledger.add_login("https://hub.example.com", "hr@example.com")
+    ledger.add_login("https://hub.example.com", "hr@example.com")
+    ledger.check_login("https://hub.example.com", "hr@example.com")
+    for origin, client in [
+        ("https://other.example.com", "hr@example.com"),
+        ("https://hub.example.com", "x@example.com"),
+    ]:
+        with pytest.raises(LedgerError):
+            ledger.check_login(origin, client)
+
+
+def test_another_schema_version_is_refused(ledger: Ledger) -> None:
+    """A ledger of another program version is not touched."""
+    with closing(sqlite3.connect(ledger.path)) as database:
+        database.execute("UPDATE account SET schema_version = 99")
+        database.commit()
+    with pytest.raises(LedgerError, match="99"):
+        Ledger(ledger.path)
+
+
+def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    """Nothing there, some other file, or a database of something else."""
+    with pytest.raises(LedgerError, match="no ledger"):
+        Ledger(tmp_path / "missing.sqlite")
+    text = tmp_path / "text.sqlite"
+    text.write_text("hello " * 1000)
+    empty = tmp_path / "empty.sqlite"
+    empty.touch()
+    for path in (text, empty):
+        with pytest.raises(BatchOrdersError):
+            Ledger(path)
+    assert text.read_text().startswith("hello")
+
+
+def test_create_never_overwrites(ledger: Ledger) -> None:
+    """A second `init` leaves the first ledger alone."""
+    account = ledger.account.id
+    with pytest.raises(LedgerError, match="already"):
+        Ledger.create(ledger.path)
+    with closing(Ledger(ledger.path)) as again:
+        assert again.account.id == account

@@ -1,0 +1,38 @@
+"""What a results file holds, whatever its format: the person's columns as they came, then our five."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from batch_orders.models import RESULT_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch_orders.models import Mapped, Report, ResultRow
+
+
+def kept_positions(mapped: Mapped) -> tuple[int, ...]:
+    """The positions in the sheet of the columns that come back: all but our own of an earlier run."""
+    dropped = set(mapped.results)
+    return tuple(position for position in range(len(mapped.sheet.headers)) if position not in dropped)
+
+
+def headers(mapped: Mapped) -> tuple[str, ...]:
+    """The header line: the person's headers as they wrote them, then ours."""
+    theirs = tuple(mapped.sheet.headers[position] for position in kept_positions(mapped))
+    return theirs + tuple(mapped.prefix + name for name in RESULT_COLUMNS)
+
+
+def result_texts(row: ResultRow) -> tuple[str, ...]:
+    """Our five cells of one row; `submitted_at` (it carries its time zone) as "2026-11-24T09:15:00Z"."""
+    submitted_at = f"{row.submitted_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if row.submitted_at else ""
+    return (row.status.value, row.order_number, row.message, submitted_at, row.run_id)
+
+
+def rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Every row, in the sheet's order, as texts beside `headers`."""
+    frame = report.mapped.sheet.frame.iloc[:, list(kept_positions(report.mapped))]
+    for theirs, result in zip(frame.itertuples(index=False, name=None), report.rows, strict=True):
+        yield tuple(theirs) + result_texts(result)

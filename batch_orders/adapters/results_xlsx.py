@@ -1,0 +1,204 @@
+"""Results as a workbook: the data sheet first, its marked cells saying what is wrong, then a summary.
+
+Never a formula: every text is written as text, whatever it starts with. Text that would turn into a formula or a
+number when a person edits its cell is kept from that too: by the text format on postal codes and phones, else by
+`quotePrefix`. What XML or Excel cannot hold is changed visibly, never silently: characters that XML forbids become
+U+FFFD, texts over Excel's 32,767 characters end in "… (shortened)"; line ends become LF.
+
+While a workbook is being made, openpyxl keeps its sheets in files of its own (0600) in the system's temporary folder.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from math import isfinite
+from typing import TYPE_CHECKING, Literal
+
+from openpyxl import Workbook
+from openpyxl.comments import Comment
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
+
+from batch_orders.adapters import results_layout
+from batch_orders.adapters.results_style import (
+    COMMENT_WIDTH,
+    FINDING_FILLS,
+    HEADER,
+    LABEL,
+    OUR_HEADER,
+    STATUS_FILLS,
+    TEXT_FORMAT,
+    Look,
+    Looks,
+    comment_height,
+    data_sheet_name,
+    longest_line,
+    row_height,
+    summary_sheet_name,
+    xlsx_text,
+)
+from batch_orders.models import RESULT_COLUMNS, Column, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openpyxl.cell import Cell as SheetCell
+    from openpyxl.worksheet.worksheet import Worksheet
+
+    from batch_orders.models import Finding, Mapped, Report, ResultRow, Value
+
+_AUTHOR = "batch-orders"
+_TEXT_COLUMNS = (Column.SHIPPING_ZIP, Column.PHONE_NUMBER)
+_SEVERITIES = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.REPAIR: "Repaired"}  # the worst first
+_EARLIEST_YEAR = 1900  # Excel's dates begin there
+_NARROWEST, _WIDEST, _WIDEST_MESSAGE, _FILTER_BUTTON = 8, 40, 60, 4
+_SUMMARY_WIDTHS = {"A": 26, "B": 90}
+
+
+def render_xlsx(report: Report) -> bytes:
+    """The whole results file. Row 1 is the header; row i of the sheet's frame is row i + 2."""
+    workbook = Workbook(write_only=True)
+    workbook.properties.creator = _AUTHOR
+    data = workbook.create_sheet(data_sheet_name(report.mapped.sheet.sheet_name))
+    summary = workbook.create_sheet(summary_sheet_name(data.title))
+    _DataSheet(data, report).write()
+    _write_summary(summary, report.summary)
+    buffer = io.BytesIO()
+    workbook.save(buffer)
+    return buffer.getvalue()
+
+
+class _DataSheet:
+    """The input's rows with their results, styled and marked. Positions count from 0 and are the output's."""
+
+    def __init__(self, worksheet: Worksheet, report: Report) -> None:
+        self._worksheet = worksheet
+        self._looks = Looks(worksheet)
+        self._values = report.mapped.sheet.values
+        self._results = report.rows
+        self._headers = results_layout.headers(report.mapped)
+        self._rows = list(results_layout.rows(report))
+        self._kept = results_layout.kept_positions(report.mapped)
+        self._message = len(self._kept) + RESULT_COLUMNS.index("order_message")
+        self._marks = _marks(report.mapped, report.findings)
+        self._text_columns = _text_columns(report.mapped)
+
+    def write(self) -> None:
+        """Everything, top to bottom: openpyxl wants what stands above the rows before the first of them."""
+        self._lay_out()
+        theirs = len(self._kept)
+        looks = [HEADER] * theirs + [OUR_HEADER] * len(RESULT_COLUMNS)
+        self._worksheet.append([self._looks.text(*header) for header in zip(self._headers, looks, strict=True)])
+        for row, (texts, result) in enumerate(zip(self._rows, self._results, strict=True)):
+            cells = [self._their_cell(row, column, texts[column]) for column in range(theirs)]
+            self._set_height(row, texts)
+            self._worksheet.append(cells + self._our_cells(texts[theirs:], result))
+
+    def _lay_out(self) -> None:
+        sheet = self._worksheet
+        _prepare_page(sheet, "landscape")
+        sheet.sheet_view.tabSelected = True
+        sheet.freeze_panes = "A2"
+        sheet.print_title_rows = "1:1"
+        sheet.auto_filter.ref = f"A1:{get_column_letter(len(self._headers))}{len(self._rows) + 1}"
+        for column, header in enumerate(self._headers):
+            dimension = sheet.column_dimensions[get_column_letter(column + 1)]
+            widest = _WIDEST_MESSAGE if column == self._message else _WIDEST
+            content = max((longest_line(row[column]) for row in self._rows), default=0) + 2
+            dimension.width = min(max(content, longest_line(header) + _FILTER_BUTTON, _NARROWEST), widest)
+            if column in self._text_columns:
+                # a postal code that is typed into a new row below keeps its zeros too
+                dimension.number_format = TEXT_FORMAT
+
+    def _set_height(self, row: int, texts: Sequence[str]) -> None:
+        """Let the row show its message, and the texts with line breaks."""
+        message = row_height(texts[self._message], _WIDEST_MESSAGE)
+        others = [row_height(text, _WIDEST) for text in texts if "\n" in text]
+        height = max((height for height in [message, *others] if height), default=None)
+        if height:
+            self._worksheet.row_dimensions[row + 2].height = height
+
+    def _their_cell(self, row: int, column: int, text: str) -> SheetCell:
+        """A cell of the person's own: as it came, and marked with its findings."""
+        findings = self._marks.get((row, column), ())
+        look = Look(fill=FINDING_FILLS[findings[0].severity] if findings else "", wrap="\n" in text)
+        value = self._values.get((row, self._kept[column]))
+        if column in self._text_columns:
+            cell = self._looks.text(text, look._replace(number_format=TEXT_FORMAT))
+        elif value is not None and _fits(value):
+            cell = self._looks.cell(look._replace(number_format=value.number_format))
+            cell.value = value.value
+        else:
+            cell = self._looks.text(text, look)
+        if findings:
+            cell.comment = _comment(findings)
+        return cell
+
+    def _our_cells(self, texts: Sequence[str], result: ResultRow) -> list[SheetCell]:
+        looks = {
+            "order_status": Look(fill=STATUS_FILLS[result.status], indented=True),
+            "order_message": Look(wrap=True),
+        }
+        return [self._looks.text(text, looks.get(name)) for name, text in zip(RESULT_COLUMNS, texts, strict=True)]
+
+
+def _write_summary(worksheet: Worksheet, lines: Sequence[tuple[str, str]]) -> None:
+    _prepare_page(worksheet, "portrait")
+    for letter, width in _SUMMARY_WIDTHS.items():
+        worksheet.column_dimensions[letter].width = width
+    looks = Looks(worksheet)
+    for row, (label, text) in enumerate(lines, start=1):
+        height = row_height(text, _SUMMARY_WIDTHS["B"])
+        if height:
+            worksheet.row_dimensions[row].height = height
+        worksheet.append([looks.text(label, LABEL), looks.text(text, Look(wrap=True))])
+
+
+def _prepare_page(worksheet: Worksheet, orientation: Literal["portrait", "landscape"]) -> None:
+    """Print as wide as the paper and as many pages long as it takes."""
+    worksheet.page_setup.orientation = orientation
+    worksheet.page_setup.fitToHeight = 0
+    worksheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+
+
+def _text_columns(mapped: Mapped) -> frozenset[int]:
+    """Where postal codes and phones stand in the output."""
+    places = {position: column for column, position in enumerate(results_layout.kept_positions(mapped))}
+    found = (mapped.positions.get(column) for column in _TEXT_COLUMNS)
+    return frozenset(places[position] for position in found if position in places)
+
+
+def _marks(mapped: Mapped, findings: Sequence[Finding]) -> Mapping[tuple[int, int], Sequence[Finding]]:
+    """The findings of each cell by (row, column) in the output, the worst first."""
+    sheet = mapped.sheet
+    rows = {number: row for row, number in enumerate(sheet.row_numbers)}
+    columns = {
+        sheet.first_column + position: column for column, position in enumerate(results_layout.kept_positions(mapped))
+    }
+    marks: dict[tuple[int, int], list[Finding]] = {}
+    for finding in sorted(findings, key=lambda finding: list(_SEVERITIES).index(finding.severity)):
+        for cell in finding.cells:
+            if cell.row in rows and cell.column in columns:
+                marks.setdefault((rows[cell.row], columns[cell.column]), []).append(finding)
+    return marks
+
+
+def _comment(findings: Sequence[Finding]) -> Comment:
+    text = xlsx_text("\n\n".join(dict.fromkeys(map(_told, findings))))
+    return Comment(text, _AUTHOR, width=COMMENT_WIDTH, height=comment_height(text))
+
+
+def _told(finding: Finding) -> str:
+    told = f"{_SEVERITIES[finding.severity]}: {finding.message}"
+    if finding.suggestions:
+        label = "Suggestion" if len(finding.suggestions) == 1 else "Suggestions"
+        told += f"\n{label}: {'; '.join(finding.suggestions)}"
+    return told
+
+
+def _fits(value: Value) -> bool:
+    """Whether Excel can hold it as it is; else its text is written."""
+    if isinstance(value.value, datetime):
+        return value.value.year >= _EARLIEST_YEAR and value.value.tzinfo is None
+    return isinstance(value.value, int | float) and isfinite(value.value)

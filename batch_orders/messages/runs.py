@@ -1,0 +1,125 @@
+"""What people read about a run as a whole: why it stopped, what it will do, how it went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch_orders.messages.outcomes import STATUS_MEANINGS
+
+if TYPE_CHECKING:
+    from batch_orders.models import RowStatus
+
+_NEXT_STEPS = {
+    0: "Nothing: every row of the sheet is taken care of.",
+    1: "Read the message above: it says what was and was not done. Then run the same command again.",
+    3: "Nothing was sent. Mend the marked cells and submit the sheet again.",
+    4: "Some rows need a person: mend the marked cells in the results file, then submit that file.",
+    5: "Look the unknown orders up at Device Hub; they are not sent again until somebody has settled them.",
+    6: "Run the same command again: it goes on where it stopped, and nothing is sent twice.",
+}
+
+
+def line_stopped(unknown: int) -> str:
+    """Too many orders ended unknown."""
+    which = "An order" if unknown == 1 else f"{unknown} orders in a row"
+    return f"{which} ended without proof whether it was placed, so the run stopped before sending more."
+
+
+def how_to_settle() -> str:
+    """What to do with unknown orders."""
+    return (
+        "Look the unknown orders up at Device Hub (`batch-orders status` lists them). The next run goes on carefully, "
+        "one order at a time."
+    )
+
+
+def patience_ended(last: str, waited: float) -> str:
+    """Nothing worked for longer than `patience`."""
+    return f"The run stopped: nothing could be ordered for {waited:.0f} s. {last}"
+
+
+def how_to_go_on() -> str:
+    """After an early stop."""
+    return "Run the same command again later: it goes on where it stopped, and nothing is sent twice."
+
+
+def how_to_fix_settings() -> str:
+    """After a 403, a redirect or a wrong path."""
+    return "Check base_url and the account's rights, then run the same command again."
+
+
+def login_lost() -> str:
+    """Two refusals of one order with different tokens."""
+    return "Device Hub no longer accepts the login, also after a new one; the run stopped."
+
+
+def how_to_fix_login() -> str:
+    """After a lost login."""
+    return "Check client_id and client_secret with the vendor, then run the same command again."
+
+
+def waiting(last: str, seconds: float) -> str:
+    """A pause in sending."""
+    return f"{last} Trying again in {seconds:.0f} s."
+
+
+def interrupted() -> str:
+    """SIGINT or SIGTERM."""
+    return "Interrupted: nothing new was sent; orders that were on their way were finished."
+
+
+def declined() -> str:
+    """The person said no at the prompt."""
+    return "Nothing was sent: you did not confirm."
+
+
+def limit_reached(limit: int) -> str:
+    """`--limit` was reached."""
+    return f"Stopped after --limit {limit}; the rest waits for the next run."
+
+
+def others_busy() -> str:
+    """Another live run did not finish with some orders."""
+    return "Another run still has some of these orders in hand."
+
+
+def too_many(found: int, allowed: int) -> str:
+    """More orders than max_orders."""
+    return f"The sheet would place {found} orders, more than max_orders allows ({allowed}). Nothing was sent."
+
+
+def how_to_allow_more() -> str:
+    """After max_orders."""
+    return "If that is right, allow it with --max-orders, or place a few first with --limit."
+
+
+def waiting_for_others(count: int) -> str:
+    """Orders in another run's hands."""
+    orders = "1 order is" if count == 1 else f"{count} orders are"
+    return f"{orders} being placed by another run; waiting for it."
+
+
+def status_line(status: RowStatus, rows: int, orders: int) -> str:
+    """How many rows (and orders) have a status, and what it means."""
+    people = f" ({count(orders, 'order')})" if orders else ""
+    return f"{count(rows, 'row')}{people}: {STATUS_MEANINGS[status]}"
+
+
+def next_step(exit_code: int) -> str:
+    """What a person does after a run that ended with this exit code."""
+    return _NEXT_STEPS[exit_code]
+
+
+def count(number: int, thing: str) -> str:
+    """1 order, 2 orders, 1,204 orders."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def no_ledger() -> str:
+    """`check` without a ledger."""
+    return "none yet, so nothing counts as ordered before (`batch-orders init` makes one)"
+
+
+def interrupting() -> str:
+    """The first interrupt."""
+    return "Stopping: no new orders; finishing those on their way (interrupt again to leave at once) …"

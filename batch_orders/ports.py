@@ -1,0 +1,130 @@
+"""What stages, sending and pipeline see of the outside: small Protocols that the adapters fulfil."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from batch_orders.models import (
+        Attempt,
+        Catalog,
+        Claim,
+        Claims,
+        Evidence,
+        Order,
+        Remembered,
+        Report,
+        RunRecord,
+        Verdict,
+    )
+
+
+class CatalogSource(Protocol):
+    """Where the catalog comes from."""
+
+    async def fetch_catalog(self) -> Catalog:
+        """Everything Device Hub can deliver now; UnreachableError or LoginRefusedError where it does not say."""
+
+
+class OrderDesk(Protocol):
+    """Where orders are placed: one call, and what is known of it afterwards."""
+
+    async def place(self, body: bytes, gate: Callable[[], Awaitable[None]], *, idempotency_key: str) -> Evidence:
+        """Send one order. `gate` is awaited just before the first byte; where it raises, nothing is sent.
+
+        LoginLostError or UnreachableError where there is no login to send with: nothing was sent either.
+        """
+
+    async def renew_login(self, refused: int) -> None:
+        """Get a newer token than number `refused`, once for everyone; LoginLostError where there is none."""
+
+
+class Memory(Protocol):
+    """What the ledger remembers of orders."""
+
+    def key(self, order: Order) -> str:
+        """The order's identity in this ledger's account."""
+
+    def recall(self, keys: Iterable[str]) -> Mapping[str, Remembered]:
+        """What is known of these orders; orders never attempted are left out."""
+
+
+class Journal(Protocol):
+    """Where each order's way is written down, durably, before the next step is taken."""
+
+    def intend(self, claim: Claim, request_hash: str) -> Attempt:
+        """The order is about to be sent (planned → sending). Durable when this returns."""
+
+    def withdraw(self, attempt: Attempt, verdict: Verdict) -> None:
+        """There is proof that nothing was sent or applied (sending → planned)."""
+
+    def conclude(self, attempt: Attempt, verdict: Verdict) -> Remembered:
+        """How the attempt ended (sending → ordered, rejected or unknown), and how the order stands now.
+
+        An order number that another order has already is no proof: the order becomes unknown.
+        """
+
+    def mark_line(self, *, stopped: bool) -> None:
+        """Remember, for the next run, that too many orders in a row ended unknown (or that one did not)."""
+
+
+class Runs(Protocol):
+    """The runs, and which orders each has in hand."""
+
+    def begin_run(self, run: RunRecord) -> bool:
+        """Enter a run that is alive now; true where an earlier one stopped the line."""
+
+    def claim(self, run_id: str, orders: Sequence[tuple[str, Order]], *, retry_rejected: bool) -> Claims:
+        """Take these orders for this run where they are free."""
+
+    def save_report(self, run_id: str, report: bytes) -> None:
+        """Keep what the results sheet says, so that it can be rebuilt."""
+
+    def end_run(self, run_id: str, exit_code: int | None) -> None:
+        """The run is over: what it had not sent is free again."""
+
+
+class Pace(Protocol):
+    """When the next order may leave, over every process that shares the ledger. Times are seconds since the epoch."""
+
+    async def reserve(self) -> float:
+        """Take the next free slot."""
+
+    async def enter(self, slot: float) -> float | None:
+        """At the slot's instant: None to go now, else the later slot to wait for."""
+
+    async def pause(self, until: float) -> None:
+        """Nobody sends before then."""
+
+
+class Progress(Protocol):
+    """Who watches a run."""
+
+    def stage(self, name: str) -> None:
+        """A stage of the flow begins: "reading", "validating", "catalog"."""
+
+    def sending(self, total: int, held: int) -> None:
+        """Ordering begins: so many orders are to be sent, and so many of the sheet are held back."""
+
+    def ended(self, state: str) -> None:
+        """One order ended, in this state."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line now: a pause, an outage."""
+
+    def close(self) -> None:
+        """Nobody watches any longer: the terminal is free for other things."""
+
+
+class ResultsPlace(Protocol):
+    """Where the results sheet goes: a place that was found writable before the first order."""
+
+    def write(self, report: Report) -> Path:
+        """Write the whole results sheet and move it into place; never over an existing file."""
+
+
+class LedgerPort(Memory, Runs, Journal, Protocol):
+    """All that a run asks of the ledger."""

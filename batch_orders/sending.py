@@ -1,0 +1,325 @@
+"""Sending: each claimed order is placed at most once, at the account's pace, and how it ended is written down.
+
+For every order: reserve a slot, connect, write `sending` into the ledger, wait for the slot, open the gate; then
+judge the evidence and write the verdict. The gate is a callback that runs after the connection stands and before the
+first byte: while it has not opened, nothing was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import random
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from batch_orders import identity
+from batch_orders.errors import BatchOrdersError, LoginLostError, RunStoppedError
+from batch_orders.messages import outcomes, runs
+from batch_orders.models import Outcome, RowStatus, VerdictKind, order_id
+from batch_orders.stages import evidence as evidence_stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batch_orders.models import Attempt, Claim, Contents, Evidence, Verdict
+    from batch_orders.ports import Journal, OrderDesk, Pace, Progress
+
+_T = TypeVar("_T")
+
+# This many orders in a row that ended unknown stop the line: something is wrong that more orders would not mend.
+UNKNOWNS_IN_A_ROW = 3
+# Seconds: how long an open connection may wait for its slot. Longer, and the server may close it just as we send.
+_LONGEST_HOLD = 2.0
+# Seconds before the slot at which connecting begins, until it is known how long that takes here.
+_FIRST_LEAD = 0.25
+_LONGEST_LEAD = 10.0
+# Seconds: the first wait after a failure, and the longest (they double, with jitter).
+_FIRST_BACKOFF = 0.5
+_LONGEST_BACKOFF = 15.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingPolicy:
+    """How to send. `patience` is in seconds; `careful` begins with one order in flight (an earlier run stopped)."""
+
+    concurrency: int
+    patience: float
+    server_errors_not_applied: bool
+    careful: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Stop:
+    """Why a run stops early, set once: the first reason stays."""
+
+    reason: str = ""
+    hint: str = ""
+    exit_code: int = 0
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __bool__(self) -> bool:
+        return self.event.is_set()
+
+    def because(self, reason: str, *, hint: str = "", exit_code: int = RunStoppedError.exit_code) -> None:
+        """Stop: nothing new is sent from now on; what is in flight is finished."""
+        if not self:
+            self.reason, self.hint, self.exit_code = reason, hint, exit_code
+            self.event.set()
+
+
+class _GateShutError(Exception):
+    """The gate stays shut: the run stops, or the slot was missed and the next one is too far away."""
+
+
+def request_body(contents: Contents, email: str) -> bytes:
+    """The body of place-order. Fields and types: the vendor's *Place Order* reference.
+
+    A country without states gets an empty `shipping_state`; no shipping method is null.
+    """
+    document = {
+        "items": [{"product_title": item.product_title, "quantity": int(item.quantity)} for item in contents.items],
+        "email": email,
+        "firstname": contents.firstname,
+        "lastname": contents.lastname,
+        "shipping_address": contents.shipping_address,
+        "shipping_city": contents.shipping_city,
+        "shipping_state": contents.shipping_state,
+        "shipping_zip": contents.shipping_zip,
+        "shipping_country": contents.shipping_country,
+        "phone_number": contents.phone_number,
+        "expedite_shipping": contents.expedite_shipping or None,
+        "is_signature_required": contents.is_signature_required == "yes",
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+class Line:
+    """What all orders of a run share on their way out: the parts, the pause after a failure, the row of unknowns."""
+
+    def __init__(
+        self, *, desk: OrderDesk, journal: Journal, pace: Pace, policy: SendingPolicy, progress: Progress, stop: Stop
+    ) -> None:
+        self.desk = desk
+        self.journal = journal
+        self.pace = pace
+        self.policy = policy
+        self.progress = progress
+        self.stop = stop
+        self.careful = policy.careful
+        self._unknown_in_a_row = 0
+        self._lead = _FIRST_LEAD
+        self._last_success = time.monotonic()
+        self._backoff = _FIRST_BACKOFF
+        self._resume_at = 0.0
+        # The ledger's own thread: its commits are awaited to their end even when the waiting is cancelled.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+
+    def close(self) -> None:
+        """End the writer thread."""
+        self._writer.shutdown()
+
+    async def write(self, step: Callable[[], _T]) -> _T:
+        """Run a ledger step in the writer thread, and see it through whatever happens to us meanwhile."""
+        return await _see_through(asyncio.wrap_future(self._writer.submit(step)))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless the run stops first."""
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.event.wait(), seconds)
+
+    async def slot(self) -> float | None:
+        """The next slot, shortly before it is due: time to connect. None where the run stops first."""
+        while not self.stop and (wait := self._resume_at - time.monotonic()) > 0:
+            await self.pause(wait)
+        if self.stop:
+            return None
+        slot = await self.pace.reserve()
+        await self.pause(slot - time.time() - self._lead)
+        return None if self.stop else slot
+
+    def took(self, seconds: float) -> None:
+        """Connecting and committing took this long: begin early enough the next time."""
+        self._lead = min(_LONGEST_LEAD, max(_FIRST_LEAD, 1.5 * seconds, 0.9 * self._lead))
+
+    async def ended(self, status: RowStatus) -> None:
+        """An order has ended. Unknowns in a row, by the order of completion, stop the line, over runs."""
+        self.progress.ended(status.value)
+        if status is RowStatus.UNKNOWN:
+            self._unknown_in_a_row += 1
+            if self._unknown_in_a_row >= (1 if self.careful else UNKNOWNS_IN_A_ROW):
+                self.stop.because(runs.line_stopped(self._unknown_in_a_row), hint=runs.how_to_settle())
+                await self.write(lambda: self.journal.mark_line(stopped=True))
+            return
+        self._unknown_in_a_row = 0
+        self._last_success = time.monotonic()
+        self._backoff = _FIRST_BACKOFF
+        if self.careful:
+            self.careful = False
+            await self.write(lambda: self.journal.mark_line(stopped=False))
+
+    async def back_off(self, verdict: Verdict, retry_after: float | None) -> None:
+        """Everybody waits a little, or the run stops where patience since the last success is at its end."""
+        waited = time.monotonic() - self._last_success
+        seconds = retry_after if retry_after is not None else self._backoff * random.uniform(0.5, 1.0)  # noqa: S311
+        self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF)
+        if waited + (retry_after or 0) > self.policy.patience:
+            self.stop.because(runs.patience_ended(verdict.message, waited), hint=runs.how_to_go_on())
+            return
+        self.progress.note(runs.waiting(verdict.message, seconds))
+        if verdict.kind is VerdictKind.BUSY:
+            await self.pace.pause(time.time() + seconds)
+        else:
+            self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+
+
+class _OneOrder:
+    """The way of one order: as many attempts as there is proof that none before it was applied."""
+
+    def __init__(self, line: Line, claim: Claim) -> None:
+        self._line = line
+        self._claim = claim
+        self._body = request_body(claim.order.contents, claim.order.email)
+        self._hash = hashlib.sha256(self._body).hexdigest()
+        self._idempotency_key = f"{claim.key[:32]}-{identity.content_hash(claim.order.contents)[:16]}"
+        self._attempt: Attempt | None = None
+        self._gate_error: BatchOrdersError | None = None
+        self._refused_token: int | None = None
+        self._log = _log.bind(order=order_id(claim.key), run_id=claim.run_id)
+
+    async def send(self) -> Outcome | None:
+        """How the order ended; None where the run stopped before it was sent."""
+        while not self._line.stop:
+            slot = await self._line.slot()
+            if slot is None:
+                return None
+            outcome = await self._try(slot)
+            if outcome is not None:
+                return outcome
+        return None
+
+    async def _try(self, slot: float) -> Outcome | None:
+        """One attempt: the outcome where the order has ended, None where there is proof that it was not applied."""
+        line = self._line
+        self._attempt = self._gate_error = None
+        began = time.monotonic()
+        evidence = await line.desk.place(
+            self._body, lambda: self._open_gate(slot, began), idempotency_key=self._idempotency_key
+        )
+        verdict = evidence_stage.judge(evidence, server_errors_not_applied=line.policy.server_errors_not_applied)
+        self._log.info("order.attempt", evidence=verdict.evidence, status=verdict.kind.value, seconds=_since(began))
+        attempt = self._attempt
+        if verdict.is_final:
+            assert attempt is not None  # noqa: S101 - the gate opened, so the intent was written
+            return await self._conclude(attempt, verdict)
+        if attempt is not None:
+            await line.write(lambda: line.journal.withdraw(attempt, verdict))
+        if self._gate_error is not None:
+            raise self._gate_error
+        if not line.stop:
+            await self._react(verdict, evidence)
+        return None
+
+    async def _open_gate(self, slot: float, began: float) -> None:
+        """The intent is durable, then the slot comes, then the gate opens. Raises where it must stay shut."""
+        line = self._line
+        try:
+            self._attempt = await line.write(lambda: line.journal.intend(self._claim, self._hash))
+            line.took(time.monotonic() - began)
+            wait: float | None = slot
+            while wait is not None:
+                if line.stop or wait - time.time() > _LONGEST_HOLD:
+                    raise _GateShutError
+                await line.pause(wait - time.time())
+                wait = await line.pace.enter(wait)
+        except BatchOrdersError as error:
+            self._gate_error = error
+            raise
+
+    async def _conclude(self, attempt: Attempt, verdict: Verdict) -> Outcome:
+        line = self._line
+        try:
+            remembered = await line.write(lambda: line.journal.conclude(attempt, verdict))
+        except BatchOrdersError as error:
+            # What was answered is told all the same: it may be the only trace of the order.
+            line.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
+            message = outcomes.not_recorded(f"{verdict.message} {verdict.order_number}".strip())
+            return Outcome(status=RowStatus.UNKNOWN, message=message, attempts=attempt.number)
+        return Outcome(
+            status=RowStatus(remembered.state.value),
+            message=remembered.message,
+            order_number=remembered.order_number,
+            submitted_at=remembered.submitted_at,
+            run_id=remembered.run_id,
+            attempts=remembered.attempts,
+        )
+
+    async def _react(self, verdict: Verdict, evidence: Evidence) -> None:
+        """Nothing was sent or applied: what now?"""
+        match verdict.kind:
+            case VerdictKind.LOGIN:
+                await self._renew_login(evidence.token)
+            case VerdictKind.SETTINGS:
+                self._line.stop.because(verdict.message, hint=runs.how_to_fix_settings())
+            case VerdictKind.NOT_SENT if self._attempt is not None:
+                return  # the slot was missed and the next one is too far away: no fault of the line's
+            case _:
+                await self._line.back_off(verdict, evidence.answer.retry_after if evidence.answer else None)
+
+    async def _renew_login(self, refused: int) -> None:
+        """A newer token, and one more try; a second refusal with a token fetched since then stops the run."""
+        if self._refused_token is not None and refused > self._refused_token:
+            raise LoginLostError(runs.login_lost(), hint=runs.how_to_fix_login())
+        if self._refused_token is None:
+            self._refused_token = refused
+        await self._line.desk.renew_login(refused)
+
+
+async def send_orders(line: Line, claims: Sequence[Claim]) -> dict[str, Outcome]:
+    """How each order ended, by its key; orders that were not sent because the run stopped are left out.
+
+    A line that an earlier run stopped sends one order at a time until one ends ordered or rejected.
+    """
+    queue = deque(claims)
+    outcomes_by_key: dict[str, Outcome] = {}
+
+    async def work(*, while_careful: bool) -> None:
+        while queue and not line.stop and (line.careful or not while_careful):
+            claim = queue.popleft()
+            try:
+                outcome = await _OneOrder(line, claim).send()
+                if outcome is not None:
+                    outcomes_by_key[claim.key] = outcome
+                    await line.ended(outcome.status)
+            except BatchOrdersError as error:
+                line.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
+
+    if line.careful:
+        await work(while_careful=True)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(line.policy.concurrency):
+            group.create_task(work(while_careful=False))
+    return outcomes_by_key
+
+
+async def _see_through(future: asyncio.Future[_T]) -> _T:
+    """Await a future to its end even when this task is cancelled; then let the cancellation go on."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)

@@ -1,0 +1,63 @@
+"""Group: rows become orders, one per employee and order reference. No row is lost and none appears twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch_orders.models import Column, Contents, LineItem, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch_orders.models import Checked
+
+# A value that two rows of one order disagree about: joined by a character no cell can hold, so that such an
+# order never looks like one that was sent.
+_DISAGREE = "\x00"
+
+_TEXT_FIELDS: tuple[Column, ...] = (
+    Column.FIRSTNAME,
+    Column.LASTNAME,
+    Column.PHONE_NUMBER,
+    Column.SHIPPING_ADDRESS,
+    Column.SHIPPING_CITY,
+    Column.SHIPPING_STATE,
+    Column.SHIPPING_ZIP,
+    Column.SHIPPING_COUNTRY,
+    Column.EXPEDITE_SHIPPING,
+    Column.IS_SIGNATURE_REQUIRED,
+)
+
+
+def group(checked: Checked) -> tuple[tuple[Order, ...], tuple[int, ...]]:
+    """The sheet's orders, by first appearance, and the positions of rows with no e-mail, which have no order."""
+    columns = {name: checked.frame[name].tolist() for name in checked.frame.columns}
+    members: dict[tuple[str, str], list[int]] = {}
+    loose: list[int] = []
+    for row, identity in enumerate(zip(columns["employee"], columns["reference"], strict=True)):
+        if identity[0]:
+            members.setdefault(identity, []).append(row)
+        else:
+            loose.append(row)
+    orders = tuple(_order(columns, identity, rows) for identity, rows in members.items())
+    return orders, tuple(loose)
+
+
+def _order(columns: dict[str, list[str]], identity: tuple[str, str], rows: list[int]) -> Order:
+    first = rows[0]
+    titles, quantities = columns[Column.PRODUCT_TITLE], columns[Column.QUANTITY]
+    return Order(
+        email=columns[Column.EMAIL][first],
+        employee=identity[0],
+        reference=identity[1],
+        order_reference=columns[Column.ORDER_REFERENCE][first],
+        rows=tuple(rows),
+        contents=Contents(
+            items=tuple(sorted(LineItem(titles[row], quantities[row]) for row in rows)),
+            **{field.value: _agreed([columns[field][row] for row in rows]) for field in _TEXT_FIELDS},
+        ),
+    )
+
+
+def _agreed(values: Sequence[str]) -> str:
+    return _DISAGREE.join(dict.fromkeys(values))

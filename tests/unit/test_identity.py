@@ -15,7 +15,7 @@ from batch_orders.models import Account, Contents, LineItem
 _ACCOUNT = Account(id="an account", secret=b"0" * 32)
 
 _CONTENTS = Contents(
-    items=(LineItem("Dock", "1"), LineItem("Screen 27\"", "2")),
+    items=(LineItem("Dock", "1"), LineItem('Screen 27"', "2")),
     firstname="Ana",
     lastname="Müller",
     phone_number="+12125550142",

@@ -1,0 +1,61 @@
+"""What the readers of CSV and Excel files share: the raw table, the limits, and where the header stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batch_orders.stages.columns import recognise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batch_orders.models import Value
+
+# A quarterly wave is far below these; what is above is a mistake, or made to harm.
+MOST_BYTES: Final = 20 * 10**6
+MOST_INFLATED: Final = 200 * 10**6
+MOST_ROWS: Final = 250_000
+MOST_COLUMNS: Final = 200
+
+# Rows, by Excel's numbers, among which the header is looked for: a title block may stand above it.
+HEADER_WITHIN: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The cells of one sheet before anything is known of it.
+
+    `rows` are text and may be ragged; `row_numbers` are Excel's; `originals` hold, by position, what was not text.
+    """
+
+    rows: Sequence[list[str]]
+    row_numbers: Sequence[int]
+    name: str | None = None
+    originals: Mapping[tuple[int, int], Value] = field(default_factory=dict)
+    delimiter: str = ","
+
+
+def header_row(table: Table) -> tuple[int, int]:
+    """The position of the row with the most known headers, among the first ones, and how many those are.
+
+    (0, 0) where no header is known.
+    """
+    best, most = 0, 0
+    for position, (number, row) in enumerate(zip(table.row_numbers, table.rows, strict=True)):
+        if number > HEADER_WITHIN:
+            break
+        known = recognise(row)
+        if known > most:
+            best, most = position, known
+    return best, most
+
+
+def is_blank(row: Sequence[str]) -> bool:
+    """Whether a row holds nothing but white space."""
+    return not any(cell.strip() for cell in row)
+
+
+def width(row: Sequence[str]) -> int:
+    """Cells up to the last that is not blank."""
+    return max((position + 1 for position, cell in enumerate(row) if cell.strip()), default=0)

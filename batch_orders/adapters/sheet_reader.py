@@ -1,0 +1,131 @@
+"""Reading sheets: any CSV or Excel file becomes a `Sheet` of text cells, and nothing is guessed.
+
+What kind a file is its contents say, not its name. `NA` stays Namibia, `02139` keeps its zero; row numbers are those
+that Excel shows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from batch_orders.adapters import csv_reader, xlsx_reader
+from batch_orders.adapters.sheet_parts import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Table, header_row, is_blank, width
+from batch_orders.errors import SheetError
+from batch_orders.messages import sheets as messages
+from batch_orders.models import Sheet, SheetKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xltx", ".xltm"})
+_OTHER_SUFFIXES = frozenset({".xls", ".xlsb", ".ods", ".numbers", ".pdf"})
+_TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+_OLE2 = b"\xd0\xcf\x11\xe0"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive with nothing in it
+
+# What other files begin with, in lower case, after white space.
+_MAGIC = {
+    b"%pdf": "a PDF",
+    b"\x89png": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"gif8": "a picture",
+    b"\x1f\x8b": "a compressed file",
+    b"7z\xbc\xaf": "a compressed file",
+    b"rar!": "a compressed file",
+    b"{\\rtf": "a text document",
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML file",
+}
+_MAGIC_WITHIN = 64
+
+
+def read_sheet(path: Path, *, sheet_name: str | None = None, encoding: str | None = None) -> Sheet:
+    """The sheet in a file.
+
+    `sheet_name` chooses one of a workbook's (else the one with known headers), `encoding` is a CSV file's where it
+    is not Unicode. SheetError where the file cannot be read, UsageError where `encoding` names nothing.
+    """
+    if encoding is not None:
+        csv_reader.require_encoding(encoding)
+    content = _read(path)
+    if content.startswith(_OLE2):
+        raise SheetError(messages.password_protected(path), hint=messages.take_password_off())
+    if content.startswith(_ZIP):
+        if path.suffix.lower() in _TEXT_SUFFIXES and xlsx_reader.is_workbook(content):
+            raise SheetError(messages.workbook_named_like_text(path), hint=messages.rename_to_xlsx())
+        return _sheet(path, SheetKind.XLSX, xlsx_reader.read_table(path, content, sheet_name))
+    _refuse_what_is_no_text(path, content)
+    return _sheet(path, SheetKind.CSV, csv_reader.read_table(path, content, encoding))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise SheetError(messages.is_folder(path), hint=messages.name_a_file())
+        if not path.exists():
+            raise SheetError(messages.not_there(path), hint=messages.check_the_name())
+        if not path.is_file():  # a pipe or a device could be waited for without end
+            raise SheetError(messages.unreadable(path, messages.no_regular_file()), hint=messages.name_a_file())
+        if path.stat().st_size > MOST_BYTES:
+            what = messages.more_than(f"{MOST_BYTES // 10**6} MB")
+            raise SheetError(messages.too_large(path, what), hint=messages.split_it())
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise SheetError(
+            messages.unreadable(path, reason or type(error).__name__), hint=messages.check_the_name()
+        ) from None
+
+
+def _refuse_what_is_no_text(path: Path, content: bytes) -> None:
+    start = content[:_MAGIC_WITHIN].lstrip().lower()
+    for magic, what in _MAGIC.items():
+        if start.startswith(magic):
+            raise SheetError(messages.looks_like(path, what), hint=messages.save_as())
+    suffix = path.suffix.lower()
+    if suffix in _WORKBOOK_SUFFIXES:
+        raise SheetError(messages.named_like_a_workbook(path), hint=messages.rename_or_save())
+    if suffix in _OTHER_SUFFIXES:
+        raise SheetError(messages.looks_like(path, f"named like a {suffix} file"), hint=messages.save_as())
+
+
+def _sheet(path: Path, kind: SheetKind, table: Table) -> Sheet:
+    header, known = header_row(table)
+    if not known:
+        first = next((row for row in table.rows if not is_blank(row)), [])
+        raise SheetError(messages.no_header(path, [cell for cell in first if cell]), hint=messages.expected_headers())
+    kept = [row for row in range(header + 1, len(table.rows)) if not is_blank(table.rows[row])]
+    columns = max(width(table.rows[row]) for row in (header, *kept))
+    _refuse_too_much(path, len(kept), columns)
+    new_row = {row: position for position, row in enumerate(kept)}
+    originals = table.originals.items()
+    return Sheet(
+        path=path,
+        kind=kind,
+        sheet_name=table.name,
+        header_row=table.row_numbers[header],
+        headers=tuple(_padded(table.rows[header], columns)),
+        frame=pd.DataFrame([_padded(table.rows[row], columns) for row in kept], columns=range(columns), dtype="str"),
+        row_numbers=tuple(table.row_numbers[row] for row in kept),
+        values={(new_row[row], column): value for (row, column), value in originals if row in new_row},
+        delimiter=table.delimiter,
+    )
+
+
+def _refuse_too_much(path: Path, rows: int, columns: int) -> None:
+    """SheetError for no rows at all, or for too many."""
+    if not rows:
+        raise SheetError(messages.no_rows(path), hint=messages.fill_it())
+    if rows > MOST_ROWS:
+        raise SheetError(messages.too_large(path, messages.more_than(f"{MOST_ROWS:,} rows")), hint=messages.split_it())
+    if columns > MOST_COLUMNS:
+        what = messages.more_than(f"{MOST_COLUMNS} columns")
+        raise SheetError(messages.too_large(path, what), hint=messages.split_it())
+
+
+def _padded(row: Sequence[str], columns: int) -> list[str]:
+    return [*row[:columns], *([""] * (columns - len(row)))]

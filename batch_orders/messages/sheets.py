@@ -1,0 +1,260 @@
+"""What people read about a sheet that cannot be read, and how to mend it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from batch_orders.messages.outcomes import COLUMN_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from batch_orders.models import Column
+
+_MOST_SHOWN = 5
+_LONGEST_QUOTE = 40
+
+
+class Oddity(StrEnum):
+    """What a spreadsheet can hide, in the words that people read."""
+
+    ERRORS = "cells with errors"
+    WITHOUT_VALUE = "formulas without a value"
+    MERGED = "merged cells"
+    HIDDEN_ROWS = "hidden rows"
+    HIDDEN_COLUMNS = "hidden columns"
+
+
+_UNHIDE = "Unhide them (and clear filters), so that everything that would be ordered can be seen; or delete them."
+_MENDING: dict[Oddity, str] = {
+    Oddity.ERRORS: "Put a value in place of each error.",
+    Oddity.WITHOUT_VALUE: "Open the workbook in Excel or LibreOffice and save it, so that its formulas have values.",
+    Oddity.MERGED: "Unmerge the merged cells and fill in each of them.",
+    Oddity.HIDDEN_ROWS: _UNHIDE,
+    Oddity.HIDDEN_COLUMNS: _UNHIDE,
+}
+
+
+def columns_wrong(path: Path) -> str:
+    """Columns are missing or double."""
+    return f"The columns of {path.name} cannot be told apart. Nothing was sent."
+
+
+def how_to_name_columns() -> str:
+    """After missing or double columns."""
+    return "Mend the header row and run the same command again; sample sheets are in sample_inputs/."
+
+
+def missing_column(column: Column, nearest: str | None) -> str:
+    """A needed column is absent."""
+    near = f" The closest header is “{nearest}”: rename it if that is the one." if nearest else ""
+    return f"The column “{COLUMN_NAMES[column]}” is missing.{near}"
+
+
+def duplicate_column(column: Column, cells: Sequence[str]) -> str:
+    """Two headers mean the same column."""
+    return f"{' and '.join(cells)} both mean “{COLUMN_NAMES[column]}”. Keep one and rename or delete the other."
+
+
+def not_there(path: Path) -> str:
+    """No such file."""
+    return f"There is no file {path}. Nothing was sent."
+
+
+def check_the_name() -> str:
+    """After a file that is not there, or may not be read."""
+    return "Check the name and the folder, and whether you may read the file."
+
+
+def is_folder(path: Path) -> str:
+    """A folder was given."""
+    return f"{path} is a folder, not a sheet. Nothing was sent."
+
+
+def name_a_file() -> str:
+    """After a folder, or something else that is no file."""
+    return "Name one file: an Excel workbook (.xlsx) or a CSV file."
+
+
+def no_regular_file() -> str:
+    """Why a pipe or a device is not read."""
+    return "not a regular file"
+
+
+def unreadable(path: Path, reason: str) -> str:
+    """The operating system refuses."""
+    return f"{path} cannot be read ({reason}). Nothing was sent."
+
+
+def looks_like(path: Path, what: str) -> str:
+    """Another kind of file."""
+    return f"{path.name} cannot be read: it is {what}. Nothing was sent."
+
+
+def save_as() -> str:
+    """How to get a file that can be read."""
+    return "Open it in Excel or LibreOffice and save it as an Excel workbook (.xlsx) or as CSV UTF-8."
+
+
+def named_like_a_workbook(path: Path) -> str:
+    """Text under a workbook's name."""
+    return f"{path.name} is named like an Excel workbook, but is not an Excel workbook. Nothing was sent."
+
+
+def rename_or_save() -> str:
+    """After a wrong suffix."""
+    return "If it is CSV, rename it to end in .csv; else open it in the program it came from and save it as .xlsx."
+
+
+def workbook_named_like_text(path: Path) -> str:
+    """A workbook under a CSV file's name."""
+    return f"{path.name} is an Excel workbook, but is not named like one. Nothing was sent."
+
+
+def rename_to_xlsx() -> str:
+    """After a wrong suffix."""
+    return "Rename it to end in .xlsx and run the same command again."
+
+
+def password_protected(path: Path) -> str:
+    """OLE2: an encrypted workbook or an old one."""
+    return f"{path.name} is password-protected, or in the old .xls format. Nothing was sent."
+
+
+def take_password_off() -> str:
+    """After an OLE2 file."""
+    return "Open it in Excel, take the password off (File > Info > Protect Workbook), and save it as .xlsx."
+
+
+def damaged(path: Path, reason: str) -> str:
+    """Broken zip or XML; `reason` is for whoever looks into it."""
+    return f"{path.name} is damaged: its contents cannot be read as a workbook ({reason}). Nothing was sent."
+
+
+def strict(path: Path) -> str:
+    """No sheet that the reader knows (Strict OOXML)."""
+    return f"{path.name} holds no sheets that can be read (is it a “Strict Open XML Spreadsheet”?). Nothing was sent."
+
+
+def too_large(path: Path, what: str) -> str:
+    """A limit is passed."""
+    return f"{path.name} is too large: {what}. Nothing was sent."
+
+
+def more_than(limit: str) -> str:
+    """Which limit is passed."""
+    return f"more than {limit}"
+
+
+def unpacks_to(inflated: int, parts: int) -> str:
+    """A workbook that grows beyond measure; `inflated` is in bytes."""
+    return f"it unpacks to {inflated // 10**6:,} MB in {parts:,} parts"
+
+
+def split_it() -> str:
+    """After a limit."""
+    return "Delete what is not needed (also empty formatted rows and columns), or split the sheet."
+
+
+def not_utf8(path: Path, line: int) -> str:
+    """Undecodable text."""
+    return f"{path.name} is not UTF-8 (first in line {line}), and its encoding is not guessed. Nothing was sent."
+
+
+def name_encoding() -> str:
+    """After undecodable text."""
+    return "Save it as “CSV UTF-8”, or say its encoding: --encoding cp1252 is usual for older Excel files."
+
+
+def wrong_encoding(path: Path, encoding: str, line: int) -> str:
+    """The given encoding does not fit."""
+    return f"{path.name} cannot be read as {encoding} (first in line {line}). Nothing was sent."
+
+
+def no_such_encoding(encoding: str) -> str:
+    """--encoding names nothing."""
+    return f"There is no encoding named {encoding}. Nothing was sent."
+
+
+def nul(path: Path, line: int) -> str:
+    """A NUL character in text."""
+    return f"{path.name} holds a NUL character in line {line}: it is no text file, or damaged. Nothing was sent."
+
+
+def broken_csv(path: Path, line: int) -> str:
+    """An unclosed quote, or a field beyond all measure."""
+    return f"{path.name} cannot be read: a quotation mark is not closed, from line {line} on. Nothing was sent."
+
+
+def mend_quote() -> str:
+    """After an unclosed quote."""
+    return "Close the quotation mark (or delete it) and run the same command again."
+
+
+def no_header(path: Path, first: Sequence[str]) -> str:
+    """No known header in the first rows; `first` is the first row that holds anything."""
+    seen = ", ".join(f"“{_shortened(text)}”" for text in first[:_MOST_SHOWN]) or "nothing"
+    return f"{path.name} has no header that is known; its first row says {seen}. Nothing was sent."
+
+
+def expected_headers() -> str:
+    """After an unknown header."""
+    return f"One row must name the columns: {', '.join(COLUMN_NAMES.values())}."
+
+
+def no_rows(path: Path) -> str:
+    """A header and nothing below it."""
+    return f"{path.name} has a header, but no rows below it. Nothing was sent."
+
+
+def fill_it() -> str:
+    """After no rows."""
+    return "Is it the right file, and the right sheet of it?"
+
+
+def no_such_sheet(path: Path, name: str, names: Sequence[str]) -> str:
+    """--sheet names nothing."""
+    return f"{path.name} has no sheet “{name}”; it has {', '.join(f'“{n}”' for n in names)}. Nothing was sent."
+
+
+def choose_sheet(path: Path, names: Sequence[str]) -> str:
+    """Two sheets with known headers."""
+    return f"{path.name} has more than one sheet of orders: {', '.join(f'“{n}”' for n in names)}. Nothing was sent."
+
+
+def how_to_choose_sheet() -> str:
+    """After several sheets."""
+    return "Say which one with --sheet NAME."
+
+
+def oddities(path: Path, found: Mapping[Oddity, Sequence[str]]) -> str:
+    """What a spreadsheet hides, and where."""
+    told = "; ".join(f"{kind}: {_first(places)}" for kind, places in found.items())
+    return f"{path.name} has {told}. Nothing was sent."
+
+
+def how_to_mend_oddities(kinds: Sequence[Oddity]) -> str:
+    """After oddities, for each kind once."""
+    return " ".join(dict.fromkeys(_MENDING[kind] for kind in kinds))
+
+
+def hidden_sheet(path: Path, name: str) -> str:
+    """The only sheet with known headers is hidden."""
+    return f"The sheet “{name}” of {path.name} is hidden. Nothing hidden is ordered; nothing was sent."
+
+
+def how_to_unhide() -> str:
+    """After a hidden sheet."""
+    return "Unhide the sheet, or delete it; or say with --sheet NAME which visible sheet is meant."
+
+
+def _first(places: Sequence[str]) -> str:
+    more = f" and {len(places) - _MOST_SHOWN:,} more" if len(places) > _MOST_SHOWN else ""
+    return f"{', '.join(places[:_MOST_SHOWN])}{more}"
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"

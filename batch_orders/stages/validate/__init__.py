@@ -1,0 +1,124 @@
+"""Validate: a sheet whose columns are known → its rows, repaired and complete, and every finding in one pass.
+
+A bad row is data, never an exception: it comes out with its findings. Pure; where to look next:
+
+    repair.py   what can mean only one thing is put right          rules.py    the rules on one value
+    orders.py   rows that share an order, and the rules on orders   places.py   countries, states, postal codes
+    rows.py     the rules on rows                                   schema.py   the pandera schemas
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rapidfuzz import fuzz
+
+from batch_orders.errors import SheetError
+from batch_orders.messages import findings as messages
+from batch_orders.messages import sheets as sheet_messages
+from batch_orders.messages.outcomes import COLUMN_NAMES
+from batch_orders.models import Checked, Column, Finding, FindingCode, Severity
+from batch_orders.stages.validate.orders import (
+    grouped,
+    inherited,
+    needs_zip,
+    order_findings,
+    with_inheritance,
+)
+from batch_orders.stages.validate.places import STRICT, effective_country
+from batch_orders.stages.validate.repair import repair, repair_findings, repair_places, take
+from batch_orders.stages.validate.rows import row_findings
+from batch_orders.stages.validate.texts import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from batch_orders.models import Catalog, Mapped
+    from batch_orders.stages.validate.complaints import Values
+    from batch_orders.stages.validate.orders import Grouped
+
+__all__ = ["validate"]
+
+_NEAR_HEADER = 65
+_COLUMN_RANK = {column: rank for rank, column in enumerate(Column)}
+_CODE_RANK = {code: rank for rank, code in enumerate(FindingCode)}
+
+
+def validate(mapped: Mapped, catalog: Catalog) -> Checked:
+    """Every row, repaired and with what it inherits from its order, and all that is wrong with the sheet.
+
+    SheetError where the sheet lacks the column for postal codes (or states) and every country in it needs one:
+    then no row could be ordered.
+    """
+    raw = take(mapped)
+    own = repair(raw, catalog)
+    grouping = grouped(own)
+    countries = _countries(own, grouping)
+    own, phones = repair_places(own, countries)
+    whole = with_inheritance(own, grouping.orders)
+    _refuse_lacking_columns(mapped, countries)
+    findings = [
+        *repair_findings(mapped, raw, own),
+        *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=phones),
+        *order_findings(mapped, grouping, own=own, countries=countries),
+    ]
+    return Checked(mapped=mapped, frame=_frame(whole, grouping), findings=_in_order(findings))
+
+
+def _countries(own: Values, grouping: Grouped) -> list[str]:
+    """The country that each row's rules go by; "" where the order has none, or one that cannot be told."""
+    values = inherited(own[Column.SHIPPING_COUNTRY], grouping.orders)
+    known = {value: effective_country(value) for value in set(values)}
+    return [known[value] for value in values]
+
+
+def _frame(whole: Values, grouping: Grouped) -> pd.DataFrame:
+    """The checked rows, as models.Checked describes them."""
+    signature = Column.IS_SIGNATURE_REQUIRED
+    columns = {column.value: values for column, values in whole.items()}
+    columns[signature.value] = [answer or "no" for answer in whole[signature]]
+    columns |= {"employee": grouping.employees, "reference": grouping.references}
+    return pd.DataFrame(columns, dtype=str)
+
+
+def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """As a person reads the sheet: row by row, and from our first column to the last."""
+
+    def place(finding: Finding) -> tuple[int, int, int, str]:
+        column = _COLUMN_RANK[finding.column] if finding.column else -1
+        return finding.rows[0] if finding.rows else 0, column, _CODE_RANK[finding.code], finding.message
+
+    return tuple(sorted(findings, key=place))
+
+
+def _refuse_lacking_columns(mapped: Mapped, countries: Sequence[str]) -> None:
+    found = {country for country in countries if country}
+    needed_everywhere = {
+        Column.SHIPPING_STATE: bool(found) and found.issubset(STRICT),
+        Column.SHIPPING_ZIP: bool(found) and all(needs_zip(country) for country in found),
+    }
+    lacking = [column for column, needed in needed_everywhere.items() if needed and column not in mapped.positions]
+    if lacking:
+        raise SheetError(
+            messages.lacks_columns(mapped.sheet.path),
+            hint=sheet_messages.how_to_name_columns(),
+            findings=tuple(_missing_columns(mapped, lacking)),
+        )
+
+
+def _missing_columns(mapped: Mapped, lacking: Sequence[Column]) -> Iterator[Finding]:
+    known = set(mapped.positions.values())
+    others = [header for position, header in enumerate(mapped.sheet.headers) if position not in known and fold(header)]
+    for column in lacking:
+        names = [fold(name) for name in (column.value, COLUMN_NAMES[column], *COLUMN_NAMES[column].split("/"))]
+        scores = {header: max(fuzz.ratio(fold(header), name) for name in names) for header in others}
+        nearest = max(scores, key=lambda header: scores[header], default=None)
+        near = nearest if nearest is not None and scores[nearest] >= _NEAR_HEADER else None
+        yield Finding(
+            code=FindingCode.MISSING_COLUMN,
+            severity=Severity.ERROR,
+            message=sheet_messages.missing_column(column, near),
+            column=column,
+            suggestions=(near,) if near else (),
+        )

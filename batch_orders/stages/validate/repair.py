@@ -1,0 +1,146 @@
+"""Take our columns out of the sheet, and put right what can mean only one thing.
+
+What a repair makes of a cell depends on that cell, on the order's country, and for titles and shipping options on the
+catalog's own white space; never on whether the catalog has the title. So an order's contents stay comparable when a
+title has left the catalog.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from batch_orders.messages import findings as messages
+from batch_orders.models import Column, FindingCode, Severity
+from batch_orders.stages.validate.complaints import Complaint, Values, finding
+from batch_orders.stages.validate.places import COUNTRIES, STRICT, postal_rules
+from batch_orders.stages.validate.rules import read_phone
+from batch_orders.stages.validate.texts import clean, fold, squeeze
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from batch_orders.models import Catalog, Finding, Mapped
+
+_YES = ("yes", "y", "true", "1", "1.0", "ja", "oui", "sí", "si", "sim", "tak", "wahr", "vrai")
+_NO = ("no", "n", "false", "0", "0.0", "nein", "non", "não", "nie", "falsch", "faux")
+_BOOLEANS = {word: answer for answer, words in (("yes", _YES), ("no", _NO)) for word in words}
+
+# One or two zeros are what an export adds; "1.000" is a thousand to many.
+_WHOLE = re.compile(r"([0-9]{1,9})(?:\.0{1,2})?")
+_FLOAT = re.compile(r"([0-9]+)\.0")
+_CANADIAN = re.compile(r"([A-Z][0-9][A-Z])[ -]*([0-9][A-Z][0-9])")
+
+# A number in another spelling, and another word for yes, are the same value: nothing was put right.
+_WITHOUT_MENTION = {Column.PHONE_NUMBER, Column.IS_SIGNATURE_REQUIRED}
+
+
+def take(mapped: Mapped) -> Values:
+    """Our columns as the sheet has them; a column that it lacks is blank."""
+    frame = mapped.sheet.frame
+    blank = [""] * len(frame)
+    return {
+        column: frame[mapped.positions[column]].tolist() if column in mapped.positions else list(blank)
+        for column in Column
+    }
+
+
+def repair(raw: Values, catalog: Catalog) -> Values:
+    """Everything that a cell alone decides. State, postal code and phone are finished once the country is known."""
+    own: dict[Column, Callable[[str], str]] = {
+        Column.SHIPPING_COUNTRY: _country,
+        Column.SHIPPING_ZIP: _without_float,
+        Column.QUANTITY: _quantity,
+        Column.IS_SIGNATURE_REQUIRED: _boolean,
+        Column.PRODUCT_TITLE: _as_listed(catalog.stock),
+        Column.EXPEDITE_SHIPPING: _as_listed(catalog.shipping_options),
+    }
+    return {column: _each(own.get(column, clean), values) for column, values in raw.items()}
+
+
+def repair_places(own: Values, countries: Sequence[str]) -> tuple[Values, Mapping[tuple[str, str], Complaint]]:
+    """State, postal code and phone as the row's country ("" where unknown) writes them.
+
+    Also gives the complaint about each (phone, country) that cannot be read.
+    """
+    phones = {key: read_phone(*key) for key in set(zip(own[Column.PHONE_NUMBER], countries, strict=True))}
+    mended = {
+        Column.SHIPPING_STATE: _each_in(_state, own[Column.SHIPPING_STATE], countries),
+        Column.SHIPPING_ZIP: _each_in(_zip, own[Column.SHIPPING_ZIP], countries),
+        Column.PHONE_NUMBER: [phones[key][0] for key in zip(own[Column.PHONE_NUMBER], countries, strict=True)],
+    }
+    return own | mended, {key: complaint for key, (_, complaint) in phones.items() if complaint}
+
+
+def repair_findings(mapped: Mapped, raw: Values, own: Values) -> Iterator[Finding]:
+    """One finding for each cell that was put right; composing letters (NFC) is not worth one."""
+    for column in mapped.positions:
+        if column in _WITHOUT_MENTION:
+            continue
+        for row, (before, after) in enumerate(zip(raw[column], own[column], strict=True)):
+            if before != after and after and unicodedata.normalize("NFC", before) != after:
+                complaint = Complaint(messages.repaired(before, after), severity=Severity.REPAIR)
+                yield finding(mapped, FindingCode.REPAIRED, column, [row], complaint)
+
+
+def _each(function: Callable[[str], str], values: Sequence[str]) -> list[str]:
+    """The function of each value, worked out once per distinct one."""
+    known = {value: function(value) for value in set(values)}
+    return [known[value] for value in values]
+
+
+def _each_in(function: Callable[[str, str], str], values: Sequence[str], countries: Sequence[str]) -> list[str]:
+    keys = list(zip(values, countries, strict=True))
+    known = {key: function(*key) for key in set(keys)}
+    return [known[key] for key in keys]
+
+
+def _country(text: str) -> str:
+    text = clean(text)
+    return text.upper() if text.upper() in COUNTRIES else text
+
+
+def _without_float(text: str) -> str:
+    text = clean(text)
+    match = _FLOAT.fullmatch(text)
+    return match[1] if match else text
+
+
+def _quantity(text: str) -> str:
+    text = clean(text)
+    match = _WHOLE.fullmatch(text)
+    return str(int(match[1])) if match else text
+
+
+def _boolean(text: str) -> str:
+    text = clean(text)
+    return _BOOLEANS.get(text.casefold(), text)
+
+
+def _as_listed(listed: Iterable[str]) -> Callable[[str], str]:
+    """The repair of a text that is to be one of these, letter by letter, white space apart."""
+    names = frozenset(listed)
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(squeeze(name), []).append(name)
+
+    def as_listed(text: str) -> str:
+        cleaned = clean(text)
+        if text in names or cleaned in names:
+            return text if text in names else cleaned
+        same = spellings.get(squeeze(text), [])
+        return same[0] if len(same) == 1 else cleaned
+
+    return as_listed
+
+
+def _state(text: str, country: str) -> str:
+    if country not in STRICT or not text:
+        return text
+    return postal_rules(country).states.get(fold(text), text)
+
+
+def _zip(text: str, country: str) -> str:
+    match = _CANADIAN.fullmatch(text.upper()) if country == "CA" else None
+    return f"{match[1]} {match[2]}" if match else text

@@ -105,8 +105,10 @@ def status_line(status: RowStatus, rows: int, orders: int) -> str:
     return f"{count(rows, 'row')}{people}: {STATUS_MEANINGS[status]}"
 
 
-def next_step(exit_code: int) -> str:
-    """What a person does after a run that ended with this exit code."""
+def next_step(exit_code: int, *, ready: bool) -> str:
+    """What a person does after a run that ended with this exit code; `ready` where orders wait to be placed."""
+    if exit_code == 0 and ready:
+        return "Everything is fine: `batch-orders submit FILE` places the orders."
     return _NEXT_STEPS[exit_code]
 
 

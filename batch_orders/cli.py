@@ -1,0 +1,482 @@
+"""The command line: arguments → wiring → pipeline; errors → text and exit code, in one place (`run`).
+
+What costs time to import (pandas, pandera, httpx …) is imported by the command that needs it, so that `--help` and
+`--version` answer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from batch_orders import __version__
+from batch_orders.errors import BatchOrdersError, SheetError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+
+    from batch_orders.models import Mapped, Plan, Report
+    from batch_orders.settings import Settings
+    from batch_orders.wiring import World
+
+_T = TypeVar("_T")
+
+# What `run` ends with where nothing else says so: a bug, a full disk.
+_UNEXPECTED = 1
+_INTERRUPTED = 6
+
+
+class Common(NamedTuple):
+    """The options that every command takes."""
+
+    ledger: Path | None
+    config: Path | None
+    as_json: bool
+    quiet: bool
+    verbose: bool
+    yes: bool
+
+
+_COMMON: Sequence[Callable[..., Any]] = (
+    click.option("--ledger", type=click.Path(path_type=Path), help="The ledger's file."),
+    click.option("--config", type=click.Path(path_type=Path), help="Settings (default: ./batch-orders.toml)."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr."),
+    click.option("--quiet", is_flag=True, help="No progress; on success nothing at all."),
+    click.option("--verbose", is_flag=True, help="JSON log lines on stderr (never with personal data)."),
+    click.option("--yes", is_flag=True, help="Do not ask."),
+)
+
+
+def _with_common(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the common options; they may stand before the command's name too."""
+
+    @functools.wraps(command)
+    def wrapper(**options: Any) -> int:  # noqa: ANN401 - click's own options
+        before = click.get_current_context().find_root().params
+        given: dict[str, Any] = {name: options.pop(name) or before.get(name) for name in Common._fields}
+        common = Common(**given)
+        return command(common, **options)
+
+    return functools.reduce(lambda inner, option: option(inner), reversed(_COMMON), wrapper)
+
+
+def _sheet_options(command: Callable[..., int]) -> Callable[..., int]:
+    options = (
+        click.argument("path", metavar="FILE", type=click.Path(path_type=Path)),
+        click.option("--sheet", "sheet_name", metavar="NAME", help="Which sheet of a workbook."),
+        click.option("--encoding", metavar="NAME", help="A CSV file's encoding, where it is not UTF-8 (e.g. cp1252)."),
+        click.option("--output", type=click.Path(path_type=Path), help="Where the results go (.csv or .xlsx)."),
+        click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed."),
+        _sandbox_option,
+    )
+    return functools.reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
+_sandbox_option = click.option(
+    "--sandbox", is_flag=True, help="Use a simulated Device Hub inside this process: no account, no network."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="batch-orders")
+def cli(**_common: Any) -> None:  # noqa: ANN401 - click's own options; the commands read them from the context
+    """Turn a new-hire sheet into Device Hub orders: each sent at most once, none lost.
+
+    \b
+    Exit codes:
+      0  every row is ordered, now or earlier (check: or ready)
+      1  unexpected failure; the message says what was and was not done
+      2  usage or settings; nothing was sent
+      3  the sheet cannot be read, or every row of it is invalid; nothing was sent
+      4  some rows need a person's change (invalid, held, changed, rejected)
+      5  some order is unknown: a person must find out whether it was placed
+      6  stopped early: run the same command again to go on
+    """  # noqa: D301 - click's own mark for text that keeps its lines
+
+
+for _option in reversed(_COMMON):
+    cli = _option(cli)
+
+
+@cli.command()
+@_sheet_options
+@_with_common
+def check(common: Common, *, sandbox: bool, **request: Any) -> int:  # noqa: ANN401 - a SheetRequest's fields
+    """Validate FILE against the live catalog; send nothing.
+
+    An annotated copy of the sheet is written only where --output says.
+    """
+    return _check(common, request, sandbox=sandbox)
+
+
+@cli.command()
+@_sheet_options
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Place at most N orders now: a canary.")
+@click.option("--max-orders", metavar="N", help="Refuse to send more than N orders (500 unless set).")
+@click.option("--dry-run", is_flag=True, help="The same as `check`.")
+@_with_common
+def submit(
+    common: Common,
+    *,
+    sandbox: bool,
+    limit: int | None,
+    max_orders: str | None,
+    dry_run: bool,
+    **request: Any,  # noqa: ANN401 - a SheetRequest's fields
+) -> int:
+    """Validate FILE, place the orders, write the results sheet.
+
+    On a terminal the plan is shown and confirmed; elsewhere --yes is needed.
+    """
+    if dry_run:
+        return _check(common, request, sandbox=sandbox)
+    _require_yes(common)
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+
+    with _world(common, sandbox=sandbox, flags={"max_orders": max_orders}) as world:
+        sheet = wiring.SheetRequest(**request, limit=limit)
+        confirm = functools.partial(_confirm, world, common, limit)
+        report, results = _run(world, wiring.submit(world, sheet, confirm=confirm))
+    return _show_report(common, report, results)
+
+
+@cli.command()
+@_sandbox_option
+@_with_common
+def catalog(common: Common, *, sandbox: bool) -> int:
+    """List titles, stock and shipping options."""
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+    from batch_orders.messages import terminal  # noqa: PLC0415
+
+    with _world(common, sandbox=sandbox) as world:
+        found = _run(world, wiring.fetch_catalog(world))
+    document = {
+        "command": "catalog",
+        "titles": [{"title": title, "stock": pieces} for title, pieces in sorted(found.stock.items())],
+        "shipping_options": list(found.shipping_options),
+        "warehouses": [
+            {"id": w.id, "name": w.name, "shipping_options": list(w.shipping_options), "stock": dict(w.stock)}
+            for w in found.warehouses
+        ],
+        "exit_code": 0,
+    }
+    _print(common, document, terminal.catalog_text(found))
+    return 0
+
+
+@cli.command()
+@click.option("--new", is_flag=True, help="No equipment was ordered for this account before.")
+@click.option("--add-login", is_flag=True, help="Let the settings' host and client_id use the existing ledger.")
+@_with_common
+def init(common: Common, *, new: bool, add_login: bool) -> int:
+    """Create the ledger of an account (once)."""
+    from batch_orders.adapters.ledger import Ledger  # noqa: PLC0415 - costly
+    from batch_orders.messages import ledgers  # noqa: PLC0415
+
+    settings = _settings(common)
+    base_url, client_id, _ = settings.require_account()
+    path = settings.require_ledger()
+    if not add_login:
+        if path.exists():
+            raise UsageError(ledgers.exists(path), hint=ledgers.how_to_go_on())
+        if not new:
+            _ask_whether_new(common)
+        Ledger.create(path).close()
+    with contextlib.closing(Ledger(path)) as ledger:
+        ledger.add_login(base_url, client_id)
+    text = ledgers.login_added(path, base_url) if add_login else ledgers.created(path, base_url)
+    _print(common, {"command": "init", "ledger": str(path), "origin": base_url, "exit_code": 0}, text)
+    return 0
+
+
+@cli.command()
+@click.argument("run", required=False)
+@_with_common
+def status(common: Common, *, run: str | None) -> int:
+    """What the ledger knows: runs, orders, and what waits for a person."""
+    from batch_orders.messages import terminal  # noqa: PLC0415 - costly
+    from batch_orders.models import OrderState  # noqa: PLC0415
+
+    with _open_ledger(common) as ledger:
+        if run is None:
+            waiting = ledger.orders(OrderState.UNKNOWN, OrderState.REJECTED)
+            counts, runs = dict(ledger.counts()), ledger.runs()
+            document: dict[str, Any] = {
+                "command": "status",
+                "exit_code": 0,
+                "orders": counts,
+                "waiting": [_order_document(o) for o in waiting],
+            }
+            document["runs"] = [_run_document(record) for record in runs]
+            text = terminal.status_text(runs, waiting, counts)
+        else:
+            record, _ = ledger.run(run)
+            orders = ledger.orders(run_id=record.run_id)
+            document = {"command": "status", "exit_code": 0, "run": _run_document(record)}
+            document["orders"] = [_order_document(order) for order in orders]
+            text = terminal.run_text(record, orders)
+    _print(common, document, text)
+    return 0
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--output", type=click.Path(path_type=Path), help="Where the results go (.csv or .xlsx).")
+@_with_common
+def results(common: Common, *, run: str, output: Path | None) -> int:
+    """Rebuild a run's results sheet from the ledger, with its orders as they stand now."""
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+
+    with _open_ledger(common) as ledger:
+        report, path = wiring.rebuild(ledger, run, output)
+    return _show_report(common, report, path)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes any free one.")
+@click.option("--rate-limit", type=click.IntRange(min=1), default=10, show_default=True, help="Orders a second.")
+@click.option("--token-lifetime", type=float, default=14_400, show_default=True, help="Seconds a login is good for.")
+@click.option("--latency", type=float, default=0.0, show_default=True, help="Seconds until an order is answered.")
+@click.option("--discontinued", multiple=True, metavar="TITLE", help="A title that is no longer in the inventory.")
+@_with_common
+def sandbox(common: Common, **options: Any) -> int:  # noqa: ANN401 - SandboxOptions' fields
+    """Run a simulated Device Hub on this machine, until interrupted."""
+    from batch_orders.sandbox import SandboxOptions, serve  # noqa: PLC0415 - costly
+
+    try:
+        chosen = SandboxOptions(**options)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+    def announce(server: Any) -> None:  # noqa: ANN401 - a Sandbox; importing its type here would be costly
+        login = {"base_url": server.base_url, "client_id": server.client_id, "client_secret": server.client_secret}
+        lines = [f"export BATCH_ORDERS_{name.upper()}={value}" for name, value in login.items()]
+        text = "\n".join([f"Simulated Device Hub at {server.base_url} (Ctrl+C ends it). To use it:", "", *lines, ""])
+        _print(common, {"command": "sandbox", **login}, text)
+
+    serve(chosen, announce)
+    return 0
+
+
+# Parts of the commands ------------------------------------------------------------------------------------------
+
+
+def _check(common: Common, request: dict[str, Any], *, sandbox: bool) -> int:
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+
+    with _world(common, sandbox=sandbox) as world:
+        sheet = wiring.SheetRequest(**request)
+        report = _run(world, wiring.check(world, sheet))
+        results = wiring.write_report(report, sheet.output) if sheet.output else None
+    return _show_report(common, report, results)
+
+
+def _settings(common: Common, *, sandbox: bool = False, flags: dict[str, object] | None = None) -> Settings:
+    from batch_orders.logs import configure_logs  # noqa: PLC0415 - costly
+    from batch_orders.settings import load_settings  # noqa: PLC0415 - costly
+
+    given: dict[str, object] = {"ledger": common.ledger, **(flags or {})}
+    settings = load_settings(
+        flags={name: value for name, value in given.items() if value is not None},
+        config=common.config,
+        environ=os.environ,
+        folder=Path.cwd(),
+        sandbox=sandbox,
+    )
+    configure_logs(verbose=common.verbose, log_file=settings.log_file)
+    return settings
+
+
+@contextlib.contextmanager
+def _world(common: Common, *, sandbox: bool, flags: dict[str, object] | None = None) -> Iterator[World]:
+    """Where the command acts, with somebody watching it."""
+    settings = _settings(common, sandbox=sandbox, flags=flags)
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+    from batch_orders.adapters.progress import watcher  # noqa: PLC0415
+
+    progress = watcher(quiet=common.quiet)
+    world = wiring.sandbox_world if sandbox else wiring.real_world
+    with contextlib.closing(progress), world(settings, progress) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _open_ledger(common: Common) -> Iterator[Any]:
+    from batch_orders.adapters.ledger import Ledger  # noqa: PLC0415 - costly
+
+    with contextlib.closing(Ledger(_settings(common).require_ledger())) as ledger:
+        yield ledger
+
+
+def _run(world: World, steps: Coroutine[Any, Any, _T]) -> _T:
+    """Run to the end. The first interrupt stops new orders and lets those in flight finish; a second leaves at once."""
+    import asyncio  # noqa: PLC0415 - costly
+    import signal  # noqa: PLC0415
+
+    from batch_orders.messages import runs  # noqa: PLC0415 - costly
+
+    def interrupt() -> None:
+        if world.stop:
+            os._exit(_INTERRUPTED)  # what is in flight is `sending` in the ledger, and the next run finds it there
+        world.stop.because(runs.interrupted(), hint=runs.how_to_go_on())
+        world.progress.note(runs.interrupting())
+
+    async def main() -> _T:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupt)
+        return await steps
+
+    return asyncio.run(main())
+
+
+def _require_yes(common: Common) -> None:
+    if not common.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "Nobody can be asked here, so nothing was sent.", hint="Add --yes to place the orders without asking."
+        )
+
+
+def _confirm(world: World, common: Common, limit: int | None, plan: Plan, mapped: Mapped) -> bool:
+    """Show the plan and ask; with --yes neither."""
+    from batch_orders.messages import terminal  # noqa: PLC0415 - costly
+
+    if common.yes:
+        return True
+    world.progress.close()
+    click.echo(terminal.plan_text(plan, mapped, host=world.host, limit=limit), err=True)
+    try:
+        return click.confirm(terminal.question(len(plan.to_send[:limit]), world.host), err=True)
+    except click.Abort:
+        return False
+
+
+def _ask_whether_new(common: Common) -> None:
+    from batch_orders.messages import ledgers  # noqa: PLC0415 - costly
+
+    if common.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(ledgers.is_it_new(), hint=ledgers.how_to_say_new())
+    if click.confirm(ledgers.question_whether_ordered_before(), err=True):
+        raise UsageError(ledgers.ordered_before(), hint=ledgers.how_to_start_anyway())
+
+
+def _show_report(common: Common, report: Report, results: Path | None) -> int:
+    from batch_orders.messages import terminal  # noqa: PLC0415 - costly
+    from batch_orders.stages.report import document  # noqa: PLC0415
+
+    if common.as_json or not common.quiet or report.exit_code:
+        text = terminal.report_text(report, results)
+        _print(common, document(report, results=str(results) if results else None), text)
+    return report.exit_code
+
+
+def _run_document(run: Any) -> dict[str, Any]:  # noqa: ANN401 - a RunRecord
+    return {
+        "run_id": run.run_id,
+        "input": str(run.input),
+        "host": run.host,
+        "started_at": run.started_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "exit_code": run.exit_code,
+    }
+
+
+def _order_document(order: Any) -> dict[str, Any]:  # noqa: ANN401 - a Remembered
+    from batch_orders.models import order_id  # noqa: PLC0415
+
+    return {
+        "order": order_id(order.key),
+        "email": order.email,
+        "order_reference": order.order_reference,
+        "state": order.state.value,
+        "order_number": order.order_number,
+        "message": order.message,
+        "items": [item._asdict() for item in order.contents.items],
+        "submitted_at": order.submitted_at.isoformat() if order.submitted_at else None,
+        "attempts": order.attempts,
+    }
+
+
+def _print(common: Common, document: dict[str, Any], text: str) -> None:
+    if common.as_json:
+        _print_json(document)
+    else:
+        click.echo(text)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    import json  # noqa: PLC0415 - costly
+
+    # A terminal or pipe that cannot take every character gets JSON's own escapes instead.
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    click.echo(json.dumps(document, ensure_ascii=plain, indent=2))
+
+
+# Errors → text and exit code ------------------------------------------------------------------------------------
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; gives the exit code. The one place where errors become text."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return cli.main(args=list(arguments), prog_name="batch-orders", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return _failed(arguments, error.format_message(), UsageError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return _failed(arguments, "Interrupted.", _INTERRUPTED)
+    except BatchOrdersError as error:
+        return _explain(arguments, error)
+    except BrokenPipeError:  # whoever read our output has gone; what was done is in the ledger
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNEXPECTED
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug must not look like success, nor show private data
+        return _report_bug(arguments, error)
+
+
+def _explain(arguments: Sequence[str], error: BatchOrdersError) -> int:
+    from batch_orders.messages.terminal import findings_text  # noqa: PLC0415
+
+    findings = error.findings if isinstance(error, SheetError) else ()
+    parts = (f"Error: {error.message}", findings_text(findings), error.hint)  # type: ignore[arg-type] # errors import nothing
+    click.echo("\n".join(part for part in parts if part), err=True)
+    return _failed(arguments, error.message, error.exit_code, hint=error.hint, findings=findings)
+
+
+def _report_bug(arguments: Sequence[str], error: Exception) -> int:
+    """Types and places only: a traceback's values may be somebody's address."""
+    from batch_orders.logs import get_logger  # noqa: PLC0415
+
+    get_logger().error("unexpected", exc_info=error)
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" ({Path(place.tb_frame.f_code.co_filename).name}, line {place.tb_lineno})" if place else ""
+    message = (
+        f"Unexpected failure: {type(error).__name__}{where}. Orders that were sent are in the ledger "
+        "(`batch-orders status`); nothing is sent twice when you run the same command again."
+    )
+    click.echo(f"Error: {message}", err=True)
+    return _failed(arguments, message, _UNEXPECTED)
+
+
+def _failed(
+    arguments: Sequence[str], message: str, exit_code: int, *, hint: str = "", findings: Sequence[Any] = ()
+) -> int:
+    """With --json, say it there too: a script reads stdout only."""
+    if "--json" in arguments:
+        from batch_orders.stages.report import failure_document  # noqa: PLC0415
+
+        command = next((word for word in arguments if word in cli.commands), None)
+        _print_json(failure_document(command, message=message, hint=hint, exit_code=exit_code, findings=findings))
+    return exit_code

@@ -1,0 +1,139 @@
+"""What a person reads on the terminal: the plan before it is carried out, and how a run went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from batch_orders.messages.outcomes import COLUMN_NAMES
+from batch_orders.messages.runs import count
+from batch_orders.models import Severity, order_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from batch_orders.models import Catalog, Finding, Mapped, Plan, Remembered, Report, RunRecord
+
+# More findings than this are not listed on the terminal: the results sheet has them all.
+_MOST_FINDINGS = 30
+_WIDTH = 14
+
+
+def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None) -> str:
+    """What will be ordered, for whom and where, and what is held back."""
+    to_send = plan.to_send[:limit]
+    items = sum(int(item.quantity) for d in to_send for item in d.order.contents.items)
+    countries = Counter(d.order.contents.shipping_country for d in to_send)
+    places = ", ".join(f"{country} ({number})" for country, number in countries.most_common())
+    lines = [
+        f"{mapped.sheet.path.name}: {count(len(mapped.sheet.row_numbers), 'row')}",
+        f"  To be placed now: {count(len(to_send), 'order')}, {count(items, 'item')}, to {places}",
+    ]
+    if limit is not None and len(plan.to_send) > limit:
+        lines.append(f"  Left for the next run (--limit): {count(len(plan.to_send) - limit, 'order')}")
+    done = len(plan.decisions) - len(plan.to_send) - len(plan.held_back)
+    if done:
+        lines.append(f"  Ordered already: {count(done, 'order')}")
+    if plan.held_back or plan.loose_rows:
+        lines.append(f"  Held back: {count(len(plan.held_back), 'order')}, because of:")
+        lines += [f"    {line}" for line in _finding_lines(mapped, _errors(plan.findings), most=10)]
+    warnings = [f for f in plan.findings if f.severity is Severity.WARNING]
+    if warnings:
+        lines.append("  Worth knowing:")
+        lines += [f"    {line}" for line in _finding_lines(mapped, warnings, most=10)]
+    lines.append(f"  Sent to: {host}")
+    return "\n".join(lines)
+
+
+def question(orders: int, host: str) -> str:
+    """The question before the first order."""
+    return f"Place {count(orders, 'order')} at {host}?"
+
+
+def report_text(report: Report, results: Path | None) -> str:
+    """How a run went."""
+    lines = [""]
+    shown = [f for f in report.findings if f.severity is not Severity.REPAIR]
+    if shown:
+        lines += [*_finding_lines(report.mapped, shown, most=_MOST_FINDINGS), ""]
+    repairs = len(report.findings) - len(shown)
+    if repairs:
+        lines += [
+            f"{count(repairs, 'value')} safely put right (spaces, upper case …); the results sheet shows them.",
+            "",
+        ]
+    lines += [f"{label:<{_WIDTH}} {text}" for label, text in report.summary]
+    if results is not None:
+        lines.append(f"{'Results':<{_WIDTH}} {results}")
+    return "\n".join(lines)
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """Findings about a sheet that could not be read."""
+    return "\n".join(f"  {finding.message}{_suggestion(finding)}" for finding in findings)
+
+
+def catalog_text(catalog: Catalog) -> str:
+    """Titles with their stock, and shipping options."""
+    lines = []
+    for warehouse in catalog.warehouses:
+        lines.append(f"{warehouse.name or warehouse.id} (ships by {', '.join(warehouse.shipping_options) or '–'})")
+        lines += [f"  {pieces:>6}  {title}" for title, pieces in sorted(warehouse.stock.items())]
+    lines.append(
+        f"{count(len(catalog.stock), 'title')} in {count(len(catalog.warehouses), 'warehouse')}; "
+        f"shipping options: {', '.join(catalog.shipping_options)}"
+    )
+    return "\n".join(lines)
+
+
+def status_text(runs: Sequence[RunRecord], orders: Sequence[Remembered], counts: dict[str, int]) -> str:
+    """What the ledger knows: sums, what waits for a person, the latest runs."""
+    lines = ["Orders: " + (", ".join(f"{number} {state}" for state, number in counts.items() if number) or "none yet")]
+    if orders:
+        lines.append("")
+        lines.append("Waiting for a person:")
+        lines += [line for order in orders for line in _order_lines(order)]
+    lines.append("")
+    lines.append("Runs, newest first:" if runs else "No runs yet.")
+    lines += [f"  {run_line(run)}" for run in runs]
+    return "\n".join(lines)
+
+
+def run_line(run: RunRecord) -> str:
+    """One run in a line."""
+    ended = f"exit {run.exit_code}" if run.exit_code is not None else "not ended"
+    return f"{run.run_id}  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.command} {run.input.name}  {ended}"
+
+
+def run_text(run: RunRecord, orders: Sequence[Remembered]) -> str:
+    """One run and its orders."""
+    return "\n".join([run_line(run), *(line for order in orders for line in _order_lines(order))])
+
+
+def _order_lines(order: Remembered) -> Iterable[str]:
+    reference = f", reference {order.order_reference}" if order.order_reference else ""
+    when = f", sent {order.submitted_at:%Y-%m-%d %H:%M:%S} UTC" if order.submitted_at else ""
+    number = f" {order.order_number}" if order.order_number else ""
+    yield f"  {order_id(order.key)}  {order.state.value}{number}  {order.email}{reference}{when}"
+    yield "      " + ", ".join(f"{item.quantity} × {item.product_title}" for item in order.contents.items)
+    if order.message:
+        yield f"      {order.message}"
+
+
+def _errors(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def _finding_lines(mapped: Mapped, findings: Sequence[Finding], *, most: int) -> Iterable[str]:
+    for finding in findings[:most]:
+        where = str(finding.cells[0]) if finding.cells else f"row {finding.rows[0]}" if finding.rows else "sheet"
+        column = f" {COLUMN_NAMES[finding.column]}" if finding.column else ""
+        mark = "!" if finding.severity is Severity.WARNING else "✕"
+        yield f"{mark} {where}{column}: {finding.message}{_suggestion(finding)}"
+    if len(findings) > most:
+        yield f"… and {len(findings) - most} more: `batch-orders check {mapped.sheet.path.name} --output …` shows all"
+
+
+def _suggestion(finding: Finding) -> str:
+    return f" → {finding.suggestions[0]}" if finding.suggestions else ""

@@ -1,0 +1,280 @@
+"""READ FIRST: the whole flow on one page.
+
+    read → map columns → validate → group → plan (`check` ends here) → submit → report
+
+Both commands walk the same way to the plan; `submit` then carries it out. Everything outside comes through ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch_orders.errors import BatchOrdersError, RunStoppedError, UsageError
+from batch_orders.messages import outcomes, runs
+from batch_orders.models import Outcome, RowStatus, RunRecord
+from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
+from batch_orders.stages import report as reporting
+from batch_orders.stages.columns import map_columns
+from batch_orders.stages.group import group
+from batch_orders.stages.plan import plan, standing
+from batch_orders.stages.validate import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from batch_orders.models import Catalog, Decision, Mapped, Plan, Remembered, Report, Sheet
+    from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace
+
+# Seconds between two looks at orders that another run has in hand.
+_LOOK_AGAIN = 0.5
+UNEXPECTED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """What it takes to judge a sheet. `memory` is None where there is no ledger: then nothing was ordered yet."""
+
+    read_sheet: Callable[[], Sheet]
+    catalog: CatalogSource
+    memory: Memory | None
+    progress: Progress
+    stop: Stop
+    host: str
+    retry_rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordering:
+    """What it takes to carry a plan out. `limit` places at most so many orders now (None: all)."""
+
+    ledger: LedgerPort
+    desk: OrderDesk
+    pace: Pace
+    policy: SendingPolicy
+    reserve_results: Callable[[Sheet], AbstractContextManager[ResultsPlace]]
+    confirm: Callable[[Plan, Mapped], bool]
+    read_bytes: Callable[[], bytes]
+    options: Mapping[str, str | None]
+    run_id: str
+    now: datetime
+    max_orders: int
+    limit: int | None = None
+
+
+async def check(judging: Judging) -> Report:
+    """Validate the sheet against the live catalog and the ledger's memory; send nothing."""
+    mapped, planned = await _judge(judging)
+    return reporting.report(
+        planned,
+        mapped,
+        command="check",
+        run_id=None,
+        ended={},
+        unsent=Outcome(status=RowStatus.READY, message=outcomes.ready()),
+        about=_about(mapped, judging.host, has_ledger=judging.memory is not None),
+    )
+
+
+async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | None]:
+    """Validate, place the orders, write the results sheet: gives the report and the sheet's path.
+
+    Raises UsageError, before anything is sent, where the plan would place more orders than `max_orders`. Where the
+    person declines, nothing is sent or written.
+    """
+    mapped, planned = await _judge(judging)
+    to_send = planned.to_send[: ordering.limit]
+    if len(to_send) > ordering.max_orders:
+        raise UsageError(runs.too_many(len(to_send), ordering.max_orders), hint=runs.how_to_allow_more())
+    declined = bool(to_send) and not ordering.confirm(planned, mapped)
+    if declined:
+        judging.stop.because(runs.declined())
+
+    def report(ended: Mapping[str, Outcome]) -> Report:
+        return reporting.report(
+            planned,
+            mapped,
+            command="submit",
+            run_id=None if declined else ordering.run_id,
+            ended={**_beyond_limit(planned, ordering.limit), **ended},
+            unsent=Outcome(status=RowStatus.NOT_SENT, message=outcomes.left_over()),
+            about=_about(mapped, judging.host, has_ledger=True, ordering=ordering),
+            stopped=_stopped(judging.stop, planned, ordering.limit),
+            stop_code=judging.stop.exit_code or RunStoppedError.exit_code,
+        )
+
+    if declined:
+        return report({}), None
+    # A place that cannot be written is found now, while nothing has been sent.
+    with ordering.reserve_results(mapped.sheet) as results:
+        done = await _carry_out(judging, ordering, planned, mapped.sheet.path, report)
+        judging.progress.stage("writing the results")
+        return done, results.write(done)
+
+
+def rebuild(run: RunRecord, frozen: bytes, sheet: Sheet, remembered: Mapping[str, Remembered]) -> Report:
+    """An earlier run's report from what the ledger keeps, with its orders as they stand now."""
+    sheet = dataclasses.replace(sheet, path=run.input)
+    return reporting.thaw(frozen, map_columns(sheet), run_id=run.run_id, now=remembered)
+
+
+def keys_in(frozen: bytes) -> tuple[str, ...]:
+    """The keys of a kept report's orders."""
+    return reporting.frozen_keys(frozen)
+
+
+async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
+    """The sheet and the plan for it: the part that `check` and `submit` share."""
+    judging.progress.stage("reading the sheet")
+    mapped = map_columns(judging.read_sheet())
+    judging.progress.stage("fetching the catalog")
+    catalog = await _unless_stopped(judging)
+    judging.progress.stage("checking every row")
+    checked = validate(mapped, catalog)
+    grouped, loose_rows = group(checked)
+    memory = judging.memory
+    orders = [(memory.key(order) if memory else None, order) for order in grouped]
+    return mapped, plan(
+        checked,
+        orders,
+        loose_rows,
+        remembered=memory.recall([key for key, _ in orders if key]) if memory else {},
+        catalog=catalog,
+        retry_rejected=judging.retry_rejected,
+    )
+
+
+async def _unless_stopped(judging: Judging) -> Catalog:
+    """The catalog; an interrupt does not wait for a Device Hub that is away."""
+    fetching = asyncio.ensure_future(judging.catalog.fetch_catalog())
+    stopping = asyncio.ensure_future(judging.stop.event.wait())
+    await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not fetching.done():
+        fetching.cancel()
+        await asyncio.wait({fetching})
+        raise RunStoppedError(runs.interrupted(), hint=runs.how_to_go_on())
+    return fetching.result()
+
+
+async def _carry_out(
+    judging: Judging,
+    ordering: Ordering,
+    planned: Plan,
+    source: Path,
+    report: Callable[[Mapping[str, Outcome]], Report],
+) -> Report:
+    """Place the orders. The ledger knows of the run from before the first to after the last of them."""
+    ledger, run_id = ordering.ledger, ordering.run_id
+    careful = ledger.begin_run(
+        RunRecord(
+            run_id=run_id,
+            command="submit",
+            input=source,
+            host=judging.host,
+            started_at=ordering.now,
+            sheet=ordering.read_bytes(),
+            options=ordering.options,
+        )
+    )
+    try:
+        # Should the process die on the way, the results can be rebuilt from here.
+        ledger.save_report(run_id, reporting.freeze(report({})))
+        ended = await _place(judging, ordering, planned, careful=careful)
+    except BaseException:
+        ledger.end_run(run_id, UNEXPECTED)
+        raise
+    done = report(ended)
+    try:
+        ledger.save_report(run_id, reporting.freeze(done))
+        ledger.end_run(run_id, done.exit_code)
+    except BatchOrdersError as error:
+        # What was ordered is told all the same: the results sheet may be the only place that has it whole.
+        judging.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
+        return report(ended)
+    return done
+
+
+async def _place(judging: Judging, ordering: Ordering, planned: Plan, *, careful: bool) -> Mapping[str, Outcome]:
+    """How each order ended, by its key."""
+    line = Line(
+        desk=ordering.desk,
+        journal=ordering.ledger,
+        pace=ordering.pace,
+        policy=dataclasses.replace(ordering.policy, careful=careful),
+        progress=judging.progress,
+        stop=judging.stop,
+    )
+    to_send = planned.to_send[: ordering.limit]
+    judging.progress.sending(len(to_send), len(planned.held_back))
+    try:
+        return await _claim_and_send(judging, ordering, line, to_send)
+    finally:
+        line.close()
+
+
+async def _claim_and_send(
+    judging: Judging, ordering: Ordering, line: Line, to_send: Sequence[Decision]
+) -> Mapping[str, Outcome]:
+    """Send what can be claimed; what another live run has in hand is waited for and reported as that leaves it."""
+    orders = {decision.key: decision.order for decision in to_send if decision.key is not None}
+    pending = list(orders.items())
+    ended: dict[str, Outcome] = {}
+    seen: object = None
+    changed_at = time.monotonic()
+    while pending and not line.stop:
+        batch = pending
+        claims = await line.write(
+            lambda batch=batch: ordering.ledger.claim(  # type: ignore[misc] # mypy cannot infer a default's type here
+                ordering.run_id, batch, retry_rejected=judging.retry_rejected
+            )
+        )
+        ended |= await send_orders(line, claims.ours)
+        for key, remembered in claims.others.items():
+            outcome = standing(remembered, orders[key].contents, retry_rejected=False)
+            if outcome is not None:
+                ended[key] = outcome
+                judging.progress.ended(outcome.status.value)
+        pending = [(key, order) for key, order in batch if key in claims.others and key not in ended]
+        now_seen = [(key, claims.others[key].state, claims.others[key].attempts) for key, _ in pending]
+        if claims.ours or now_seen != seen:
+            seen, changed_at = now_seen, time.monotonic()
+        elif time.monotonic() - changed_at > ordering.policy.patience:
+            line.stop.because(runs.others_busy(), hint=runs.how_to_go_on())
+        if pending:
+            await line.pause(_LOOK_AGAIN)
+    return ended
+
+
+def _beyond_limit(planned: Plan, limit: int | None) -> dict[str, Outcome]:
+    if limit is None:
+        return {}
+    beyond = Outcome(status=RowStatus.NOT_SENT, message=outcomes.beyond_limit())
+    return {decision.key: beyond for decision in planned.to_send[limit:] if decision.key is not None}
+
+
+def _stopped(stop: Stop, planned: Plan, limit: int | None) -> str:
+    if stop:
+        return " ".join(part for part in (stop.reason, stop.hint) if part)
+    if limit is not None and len(planned.to_send) > limit:
+        return runs.limit_reached(limit)
+    return ""
+
+
+def _about(
+    mapped: Mapped, host: str, *, has_ledger: bool, ordering: Ordering | None = None
+) -> Sequence[tuple[str, str]]:
+    sheet = mapped.sheet
+    name = f"{sheet.path.name}, sheet “{sheet.sheet_name}”" if sheet.sheet_name else sheet.path.name
+    lines = [("Sheet", name), ("Device Hub", host)]
+    if ordering is not None:
+        lines += [("Run", ordering.run_id), ("Started", f"{ordering.now:%Y-%m-%d %H:%M:%S} UTC")]
+    if not has_ledger:
+        lines.append(("Ledger", runs.no_ledger()))
+    return lines

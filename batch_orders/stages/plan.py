@@ -1,0 +1,158 @@
+"""Plan: orders × findings × what the ledger remembers → decisions, in the contract's order of statuses.
+
+An order that is placed already, with the same contents, is `already_ordered` whatever today's catalog or rules say;
+then come `unknown`, `invalid`, `changed`, `held`, and what is left may be sent.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from batch_orders import identity
+from batch_orders.messages import findings as finding_messages
+from batch_orders.messages import outcomes
+from batch_orders.models import (
+    Column,
+    Decision,
+    Finding,
+    FindingCode,
+    OrderState,
+    Outcome,
+    Plan,
+    RowStatus,
+    Severity,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batch_orders.models import Catalog, Checked, Contents, Order, Remembered
+
+
+def plan(
+    checked: Checked,
+    orders: Sequence[tuple[str | None, Order]],
+    loose_rows: tuple[int, ...],
+    *,
+    remembered: Mapping[str, Remembered],
+    catalog: Catalog,
+    retry_rejected: bool,
+) -> Plan:
+    """What is to happen with each order. `orders` come with their keys (None where there is no ledger)."""
+    errors = _errors_by_row(checked)
+    decisions = tuple(
+        _decide(order, key, errors, remembered.get(key) if key else None, retry_rejected=retry_rejected)
+        for key, order in orders
+    )
+    done = {
+        row for d in decisions if d.settled and d.settled.status is RowStatus.ALREADY_ORDERED for row in d.order.rows
+    }
+    findings = _still_matter(checked, done)
+    return Plan(
+        decisions=decisions,
+        loose_rows=loose_rows,
+        findings=(*findings, *_shortages(checked, decisions, catalog)),
+    )
+
+
+def standing(remembered: Remembered, contents: Contents, *, retry_rejected: bool) -> Outcome | None:
+    """How an order that the ledger knows stands for these contents; None where it may be sent (again)."""
+    same = remembered.content_hash == identity.content_hash(contents)
+    match remembered.state:
+        case OrderState.ORDERED if same:
+            status, message = RowStatus.ALREADY_ORDERED, outcomes.already_ordered(remembered)
+        case OrderState.ORDERED:
+            status, message = RowStatus.CHANGED, outcomes.changed(remembered, contents)
+        case OrderState.UNKNOWN:
+            status, message = RowStatus.UNKNOWN, remembered.message
+        case OrderState.REJECTED if same and not retry_rejected:
+            status, message = RowStatus.REJECTED, outcomes.rejected_before(remembered.message)
+        case _:
+            return None
+    return Outcome(
+        status=status,
+        message=message,
+        order_number=remembered.order_number,
+        submitted_at=remembered.submitted_at,
+        run_id=remembered.run_id,
+        attempts=remembered.attempts,
+    )
+
+
+def _decide(
+    order: Order,
+    key: str | None,
+    errors: Mapping[int, list[tuple[int, str]]],
+    remembered: Remembered | None,
+    *,
+    retry_rejected: bool,
+) -> Decision:
+    settled = standing(remembered, order.contents, retry_rejected=retry_rejected) if remembered else None
+    wrong = [row for row in order.rows if row in errors]
+    if not wrong or (settled is not None and settled.status in {RowStatus.ALREADY_ORDERED, RowStatus.UNKNOWN}):
+        return Decision(order=order, key=key, settled=settled)
+    numbers = [errors[row][0][0] for row in wrong]
+    fine = (
+        (RowStatus.CHANGED, settled.message)
+        if settled is not None and settled.status is RowStatus.CHANGED
+        else (RowStatus.HELD, outcomes.held(numbers))
+    )
+    blocked = tuple((RowStatus.INVALID, _messages(errors[row])) if row in errors else fine for row in order.rows)
+    return Decision(order=order, key=key, blocked=blocked)
+
+
+def _messages(errors: Sequence[tuple[int, str]]) -> str:
+    return " ".join(dict.fromkeys(message for _, message in errors))
+
+
+def _errors_by_row(checked: Checked) -> dict[int, list[tuple[int, str]]]:
+    """The error messages at each position, with Excel's row number."""
+    position = {number: row for row, number in enumerate(checked.mapped.sheet.row_numbers)}
+    errors: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for finding in checked.findings:
+        if finding.severity is Severity.ERROR:
+            for number in finding.rows:
+                errors[position[number]].append((number, finding.message))
+    return dict(errors)
+
+
+def _still_matter(checked: Checked, done: set[int]) -> tuple[Finding, ...]:
+    """Findings about rows that are ordered already are dropped: nobody need mend them."""
+    if not done:
+        return checked.findings
+    numbers = checked.mapped.sheet.row_numbers
+    gone = {numbers[row] for row in done}
+    return tuple(f for f in checked.findings if not f.rows or not gone.issuperset(f.rows))
+
+
+def _shortages(checked: Checked, decisions: Sequence[Decision], catalog: Catalog) -> tuple[Finding, ...]:
+    """Where the orders to be sent ask for more of a title than all warehouses together have."""
+    titles = checked.frame[Column.PRODUCT_TITLE]
+    quantities = checked.frame[Column.QUANTITY]
+    asked: dict[str, int] = defaultdict(int)
+    rows: dict[str, list[int]] = defaultdict(list)
+    for decision in decisions:
+        if decision.send:
+            for row in decision.order.rows:
+                asked[titles[row]] += int(quantities[row])
+                rows[titles[row]].append(row)
+    stock = catalog.stock
+    return tuple(
+        _shortage(checked, title, asked[title], stock.get(title, 0), rows[title])
+        for title in asked
+        if asked[title] > stock.get(title, 0)
+    )
+
+
+def _shortage(checked: Checked, title: str, asked: int, stock: int, rows: Sequence[int]) -> Finding:
+    sheet, position = checked.mapped.sheet, checked.mapped.positions[Column.PRODUCT_TITLE]
+    numbers = tuple(sheet.row_numbers[row] for row in rows)
+    return Finding(
+        code=FindingCode.OUT_OF_STOCK,
+        severity=Severity.WARNING,
+        message=finding_messages.out_of_stock(title, asked, stock, asked - stock, numbers),
+        column=Column.PRODUCT_TITLE,
+        rows=numbers,
+        cells=tuple(sheet.cell(row, position) for row in rows),
+    )

@@ -1,0 +1,354 @@
+"""Report: decisions × outcomes → a result for every row, the sums, and the exit code. Pure; the writer only writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from batch_orders.messages import outcomes, runs
+from batch_orders.models import (
+    Cell,
+    Column,
+    Finding,
+    FindingCode,
+    OrderResult,
+    OrderState,
+    Outcome,
+    Report,
+    ResultRow,
+    RowStatus,
+    Severity,
+    order_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from batch_orders.models import Decision, Mapped, Plan, Remembered
+
+_ORDER_OF_STATUSES = {status: rank for rank, status in enumerate(RowStatus)}
+_NEED_A_CHANGE = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.HELD, RowStatus.REJECTED}
+# What an order's rows say as one, and what may have changed since the run: settled by a person, sent by another run.
+_AS_ONE = {RowStatus.READY, RowStatus.ORDERED, RowStatus.REJECTED, RowStatus.NOT_SENT, RowStatus.UNKNOWN}
+
+EXIT_DONE, EXIT_NOTHING_VALID, EXIT_NEEDS_A_CHANGE, EXIT_UNKNOWN, EXIT_STOPPED = 0, 3, 4, 5, 6
+
+
+def report(
+    plan: Plan,
+    mapped: Mapped,
+    *,
+    command: str,
+    run_id: str | None,
+    ended: Mapping[str, Outcome],
+    unsent: Outcome,
+    about: Sequence[tuple[str, str]],
+    stopped: str = "",
+    stop_code: int = EXIT_STOPPED,
+) -> Report:
+    """How the run ended.
+
+    `ended` are the outcomes of the orders that were to be sent, by key; those missing there are `unsent`. `about`
+    are the summary's first lines (which sheet, which host …); `stop_code` is the exit code where `stopped` says why.
+    """
+    rows: list[ResultRow | None] = [None] * len(mapped.sheet.row_numbers)
+    results: list[OrderResult] = []
+    notes = _warnings_by_row(plan.findings, mapped)
+    for decision in plan.decisions:
+        outcome = decision.settled or ended.get(decision.key or "", unsent)
+        for row, result in zip(decision.order.rows, _rows_of(decision, outcome, run_id), strict=True):
+            rows[row] = _with_notes(result, notes[row])
+        results.append(_order_result(decision, outcome))
+    for row, message in _loose(plan, mapped):
+        rows[row] = ResultRow(status=RowStatus.INVALID, message=message, run_id=run_id or "")
+    return _summed_up(
+        run_id=run_id,
+        command=command,
+        mapped=mapped,
+        rows=tuple(row for row in rows if row is not None),
+        orders=tuple(results),
+        findings=plan.findings,
+        about=about,
+        stopped=stopped,
+        stop_code=stop_code,
+    )
+
+
+def _rows_of(decision: Decision, outcome: Outcome, run_id: str | None) -> Iterable[ResultRow]:
+    if decision.blocked:
+        return [ResultRow(status=status, message=message, run_id=run_id or "") for status, message in decision.blocked]
+    return [_result_row(outcome, run_id)] * len(decision.order.rows)
+
+
+def _result_row(outcome: Outcome, run_id: str | None) -> ResultRow:
+    return ResultRow(
+        status=outcome.status,
+        order_number=outcome.order_number or "",
+        message=outcome.message,
+        submitted_at=outcome.submitted_at,
+        run_id=outcome.run_id or run_id or "",
+    )
+
+
+def _order_result(decision: Decision, outcome: Outcome) -> OrderResult:
+    status, message = outcome.status, outcome.message
+    if decision.blocked:
+        status, message = min(decision.blocked, key=lambda blocked: _ORDER_OF_STATUSES[blocked[0]])
+    return OrderResult(
+        key=decision.key,
+        email=decision.order.email,
+        order_reference=decision.order.order_reference,
+        rows=decision.order.rows,
+        status=status,
+        order_number=None if decision.blocked else outcome.order_number,
+        message=message,
+        attempts=0 if decision.blocked else outcome.attempts,
+    )
+
+
+def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, str]]:
+    """Rows without an e-mail belong to no order; their findings say so."""
+    numbers = mapped.sheet.row_numbers
+    messages: dict[int, list[str]] = defaultdict(list)
+    for finding in plan.findings:
+        if finding.severity is Severity.ERROR:
+            for number in finding.rows:
+                messages[number].append(finding.message)
+    return [(row, " ".join(dict.fromkeys(messages[numbers[row]]))) for row in plan.loose_rows]
+
+
+def _warnings_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
+    position = {number: row for row, number in enumerate(mapped.sheet.row_numbers)}
+    warnings: dict[int, list[str]] = defaultdict(list)
+    for finding in findings:
+        if finding.severity is Severity.WARNING:
+            for number in finding.rows:
+                warnings[position[number]].append(finding.message)
+    return warnings
+
+
+def _with_notes(row: ResultRow, notes: Sequence[str]) -> ResultRow:
+    if not notes:
+        return row
+    return dataclasses.replace(row, message=" ".join([row.message, *(f"Note: {note}" for note in notes)]))
+
+
+def _summed_up(
+    *,
+    run_id: str | None,
+    command: str,
+    mapped: Mapped,
+    rows: tuple[ResultRow, ...],
+    orders: tuple[OrderResult, ...],
+    findings: tuple[Finding, ...],
+    about: Sequence[tuple[str, str]],
+    stopped: str,
+    stop_code: int,
+) -> Report:
+    statuses = Counter(row.status for row in rows)
+    code = exit_code(statuses, stopped=bool(stopped), stop_code=stop_code)
+    counts = {"rows": len(rows), "orders": len(orders)} | {status.value: statuses[status] for status in RowStatus}
+    return Report(
+        run_id=run_id,
+        command=command,
+        mapped=mapped,
+        rows=rows,
+        orders=orders,
+        findings=findings,
+        counts=counts,
+        exit_code=code,
+        summary=(
+            *about,
+            *_status_lines(orders, statuses),
+            *_last_lines(stopped, code, ready=bool(statuses[RowStatus.READY])),
+        ),
+        stopped=stopped,
+    )
+
+
+def exit_code(statuses: Mapping[RowStatus, int], *, stopped: bool, stop_code: int = EXIT_STOPPED) -> int:
+    """The contract's exit code for rows that stand like this; where several hold, 5 wins over 6, and 6 over 4."""
+    found = {status for status, count in statuses.items() if count}
+    if RowStatus.UNKNOWN in found:
+        return EXIT_UNKNOWN
+    if stopped or RowStatus.NOT_SENT in found:
+        return stop_code
+    if found <= {RowStatus.INVALID}:
+        return EXIT_NOTHING_VALID
+    return EXIT_NEEDS_A_CHANGE if found & _NEED_A_CHANGE else EXIT_DONE
+
+
+def _status_lines(orders: Sequence[OrderResult], statuses: Mapping[RowStatus, int]) -> Iterable[tuple[str, str]]:
+    by_order = Counter(order.status for order in orders)
+    for status in RowStatus:
+        if statuses.get(status):
+            yield status.value, runs.status_line(status, statuses[status], by_order[status])
+
+
+def _last_lines(stopped: str, code: int, *, ready: bool) -> Iterable[tuple[str, str]]:
+    if stopped:
+        yield "Stopped early", stopped
+    yield "What next", runs.next_step(code, ready=ready)
+
+
+# As documents ---------------------------------------------------------------------------------------------------
+
+
+def document(done: Report, *, results: str | None) -> dict[str, Any]:
+    """The run as the contract's `--json` document; `results` is the results sheet's path, if one was written."""
+    numbers = done.mapped.sheet.row_numbers
+    return {
+        "run_id": done.run_id,
+        "command": done.command,
+        "input": str(done.mapped.sheet.path),
+        "results": results,
+        "exit_code": done.exit_code,
+        "stopped": done.stopped or None,
+        "counts": dict(done.counts),
+        "orders": [
+            {
+                "order": order_id(order.key) if order.key else None,
+                "email": order.email,
+                "order_reference": order.order_reference,
+                "rows": [numbers[row] for row in order.rows],
+                "status": order.status.value,
+                "order_number": order.order_number,
+                "message": order.message,
+                "attempts": order.attempts,
+            }
+            for order in done.orders
+        ],
+        "findings": [finding_document(finding) for finding in done.findings],
+    }
+
+
+def failure_document(
+    command: str | None, *, message: str, hint: str, exit_code: int, findings: Sequence[Finding]
+) -> dict[str, Any]:
+    """The `--json` document of a command that ended before it had a plan: `error` says why."""
+    return {
+        "run_id": None,
+        "command": command,
+        "input": None,
+        "results": None,
+        "exit_code": exit_code,
+        "error": {"message": message, "hint": hint or None},
+        "counts": {"rows": 0, "orders": 0} | {status.value: 0 for status in RowStatus},
+        "orders": [],
+        "findings": [finding_document(finding) for finding in findings],
+    }
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """One finding as the contract's `--json` has it: null where it is about more than one row or cell."""
+    return {
+        "row": finding.rows[0] if len(finding.rows) == 1 else None,
+        "column": finding.column.value if finding.column else None,
+        "cell": str(finding.cells[0]) if len(finding.cells) == 1 else None,
+        "severity": finding.severity.value,
+        "code": finding.code.value,
+        "message": finding.message,
+        "suggestion": finding.suggestions[0] if finding.suggestions else None,
+    }
+
+
+def freeze(done: Report) -> bytes:
+    """Everything of a report but its sheet, to be kept in the ledger."""
+    parts = {
+        "command": done.command,
+        "rows": [[r.status, r.order_number, r.message, r.submitted_at, r.run_id] for r in done.rows],
+        "orders": [dataclasses.asdict(order) for order in done.orders],
+        "findings": [dataclasses.asdict(finding) for finding in done.findings],
+        "about": [line for line in done.summary if line[0] not in _COMPUTED_LINES],
+        "stopped": done.stopped,
+    }
+    return json.dumps(parts, default=lambda time: time.isoformat()).encode()
+
+
+def frozen_keys(frozen: bytes) -> tuple[str, ...]:
+    """The keys of the orders in a kept report."""
+    return tuple(order["key"] for order in json.loads(frozen)["orders"] if order["key"])
+
+
+_COMPUTED_LINES = {*(status.value for status in RowStatus), "Stopped early", "What next"}
+
+
+def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Remembered]) -> Report:
+    """The report of an earlier run with its sheet, brought up to date by how its orders stand `now`, by key."""
+    parts = json.loads(frozen)
+    rows = [_thawed_row(row) for row in parts["rows"]]
+    orders = [_thawed_order(order) for order in parts["orders"]]
+    for index, order in enumerate(orders):
+        remembered = now.get(order.key or "")
+        if remembered is None or order.status not in _AS_ONE:
+            continue
+        outcome = _outcome_now(remembered, run_id)
+        for row in order.rows:
+            rows[row] = _result_row(outcome, run_id)
+        orders[index] = dataclasses.replace(
+            order,
+            status=outcome.status,
+            message=outcome.message,
+            order_number=outcome.order_number,
+            attempts=outcome.attempts,
+        )
+    return _summed_up(
+        run_id=run_id,
+        command=parts["command"],
+        mapped=mapped,
+        rows=tuple(rows),
+        orders=tuple(orders),
+        findings=tuple(_thawed_finding(finding) for finding in parts["findings"]),
+        about=[(label, text) for label, text in parts["about"]],
+        stopped=parts["stopped"] if any(row.status is RowStatus.NOT_SENT for row in rows) else "",
+        stop_code=EXIT_STOPPED,
+    )
+
+
+def _outcome_now(remembered: Remembered, run_id: str) -> Outcome:
+    """How an order of an earlier run stands, by what the ledger knows today."""
+    match remembered.state:
+        case OrderState.ORDERED if remembered.run_id != run_id:
+            status, message = RowStatus.ALREADY_ORDERED, outcomes.already_ordered(remembered)
+        case OrderState.ORDERED | OrderState.REJECTED | OrderState.UNKNOWN:
+            status, message = RowStatus(remembered.state.value), remembered.message
+        case _:
+            status, message = RowStatus.NOT_SENT, outcomes.busy() if remembered.busy else outcomes.left_over()
+    return Outcome(
+        status=status,
+        message=message,
+        order_number=remembered.order_number,
+        submitted_at=remembered.submitted_at,
+        run_id=remembered.run_id,
+        attempts=remembered.attempts,
+    )
+
+
+def _thawed_row(parts: Sequence[Any]) -> ResultRow:
+    status, number, message, submitted_at, run_id = parts
+    return ResultRow(
+        status=RowStatus(status),
+        order_number=number,
+        message=message,
+        submitted_at=datetime.fromisoformat(submitted_at).astimezone(UTC) if submitted_at else None,
+        run_id=run_id,
+    )
+
+
+def _thawed_order(parts: Mapping[str, Any]) -> OrderResult:
+    return OrderResult(**{**parts, "rows": tuple(parts["rows"]), "status": RowStatus(parts["status"])})
+
+
+def _thawed_finding(parts: Mapping[str, Any]) -> Finding:
+    return Finding(
+        code=FindingCode(parts["code"]),
+        severity=Severity(parts["severity"]),
+        message=parts["message"],
+        column=Column(parts["column"]) if parts["column"] else None,
+        rows=tuple(parts["rows"]),
+        cells=tuple(Cell(*cell) for cell in parts["cells"]),
+        suggestions=tuple(parts["suggestions"]),
+    )

@@ -1,0 +1,214 @@
+"""Settings → real parts → a ready pipeline. The only place that knows every adapter."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batch_orders import pipeline
+from batch_orders.adapters.device_hub import DeviceHub, HubOptions
+from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger
+from batch_orders.adapters.pacing import SharedPace
+from batch_orders.adapters.results_writer import reserve, results_path
+from batch_orders.adapters.sheet_reader import read_sheet
+from batch_orders.errors import LedgerError
+from batch_orders.messages import ledgers
+from batch_orders.pipeline import Judging, Ordering
+from batch_orders.sandbox import SandboxOptions
+from batch_orders.sandbox import running as running_sandbox
+from batch_orders.sending import SendingPolicy, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from batch_orders.models import Catalog, Mapped, Plan, Report, Sheet
+    from batch_orders.ports import Progress
+    from batch_orders.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetRequest:
+    """Which sheet, and what to do with it. `output` is where results go (None: beside the sheet)."""
+
+    path: Path
+    sheet_name: str | None = None
+    encoding: str | None = None
+    output: Path | None = None
+    retry_rejected: bool = False
+    limit: int | None = None
+
+    def read(self) -> Sheet:
+        """The sheet as it is in the file."""
+        return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Where a command acts: which Device Hub, with which settings, and what remembers it."""
+
+    settings: Settings
+    hub: HubOptions
+    host: str
+    ledger_path: Path
+    is_sandbox: bool
+    progress: Progress
+    stop: Stop = field(default_factory=Stop)
+
+    def device_hub(self) -> DeviceHub:
+        """A client, to be used as an async context manager."""
+        return DeviceHub(self.hub, note=self.progress.note)
+
+    @contextlib.contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The account's ledger; LedgerError where it is missing or another account's. The sandbox makes its own."""
+        if self.is_sandbox and not self.ledger_path.exists():
+            Ledger.create(self.ledger_path, account_id=SANDBOX_ACCOUNT).close()
+        with contextlib.closing(Ledger(self.ledger_path)) as ledger:
+            if self.is_sandbox != (ledger.account.id == SANDBOX_ACCOUNT):
+                wrong = ledgers.real_ledger if self.is_sandbox else ledgers.sandbox_ledger
+                raise LedgerError(wrong(self.ledger_path), hint=ledgers.how_to_use_another())
+            if not self.is_sandbox:
+                ledger.check_login(self.hub.base_url, self.hub.client_id)
+            yield ledger
+
+    @contextlib.contextmanager
+    def ledger_if_any(self) -> Iterator[Ledger | None]:
+        """The ledger, or None where nothing was ever ordered."""
+        if self.is_sandbox or self.ledger_path.exists():
+            with self.ledger() as ledger:
+                yield ledger
+        else:
+            yield None
+
+
+@contextlib.contextmanager
+def real_world(settings: Settings, progress: Progress) -> Iterator[World]:
+    """The account that the settings name; SettingsError where they do not."""
+    base_url, client_id, client_secret = settings.require_account()
+    yield World(
+        settings=settings,
+        hub=HubOptions(
+            base_url=base_url,
+            client_id=client_id,
+            client_secret=client_secret.get_secret_value(),
+            timeout=settings.timeout,
+            patience=settings.patience,
+            proxy=settings.proxy.get_secret_value() if settings.proxy else None,
+            ca_file=str(settings.ca_file) if settings.ca_file else None,
+            idempotency_header=settings.idempotency_header,
+        ),
+        host=base_url,
+        ledger_path=settings.require_ledger(),
+        is_sandbox=False,
+        progress=progress,
+    )
+
+
+@contextlib.contextmanager
+def sandbox_world(settings: Settings, progress: Progress) -> Iterator[World]:
+    """A simulated Device Hub in this process, with a throwaway ledger unless the settings (the flag) name one."""
+    with running_sandbox(SandboxOptions()) as sandbox, tempfile.TemporaryDirectory(prefix="batch-orders-") as folder:
+        yield World(
+            settings=settings,
+            hub=HubOptions(
+                base_url=sandbox.base_url,
+                client_id=sandbox.client_id,
+                client_secret=sandbox.client_secret,
+                timeout=settings.timeout,
+                patience=settings.patience,
+            ),
+            host=f"{sandbox.base_url} (sandbox: nothing is really ordered)",
+            ledger_path=settings.ledger or Path(folder) / "ledger.sqlite",
+            is_sandbox=True,
+            progress=progress,
+        )
+
+
+async def fetch_catalog(world: World) -> Catalog:
+    """What Device Hub can deliver now."""
+    async with world.device_hub() as hub:
+        return await hub.fetch_catalog()
+
+
+async def check(world: World, request: SheetRequest) -> Report:
+    """Validate a sheet; send nothing."""
+    with world.ledger_if_any() as ledger:
+        async with world.device_hub() as hub:
+            return await pipeline.check(_judging(world, request, hub, ledger))
+
+
+async def submit(
+    world: World, request: SheetRequest, *, confirm: Callable[[Plan, Mapped], bool]
+) -> tuple[Report, Path | None]:
+    """Validate a sheet, place its orders, write the results."""
+    settings = world.settings
+    now = datetime.now(UTC)
+    with world.ledger() as ledger, contextlib.closing(_pace(world, ledger)) as pace:
+        async with world.device_hub() as hub:
+            ordering = Ordering(
+                ledger=ledger,
+                desk=hub,
+                pace=pace,
+                policy=SendingPolicy(
+                    concurrency=settings.concurrency,
+                    patience=settings.patience,
+                    server_errors_not_applied=settings.server_errors == "not_applied",
+                ),
+                reserve_results=lambda sheet: reserve(results_path(sheet.path, sheet.kind, request.output)),
+                confirm=confirm,
+                read_bytes=request.path.read_bytes,
+                options={"sheet_name": request.sheet_name, "encoding": request.encoding},
+                run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+                now=now,
+                max_orders=settings.max_orders,
+                limit=request.limit,
+            )
+            return await pipeline.submit(_judging(world, request, hub, ledger), ordering)
+
+
+def write_report(report: Report, output: Path) -> Path:
+    """Write an annotated sheet where it is asked for."""
+    with reserve(output) as results:
+        return results.write(report)
+
+
+def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Path]:
+    """A run's results sheet, made anew from the ledger."""
+    run, frozen = ledger.run(name)
+    if frozen is None:
+        raise LedgerError(ledgers.no_report(run.run_id))
+    with tempfile.TemporaryDirectory(prefix="batch-orders-") as folder:
+        path = Path(folder) / run.input.name
+        path.write_bytes(run.sheet)
+        sheet = read_sheet(path, sheet_name=run.options["sheet_name"], encoding=run.options["encoding"])
+    keys = pipeline.keys_in(frozen)
+    report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys))
+    beside = run.input if run.input.parent.is_dir() else Path(run.input.name)
+    return report, write_report(report, results_path(beside, sheet.kind, output))
+
+
+def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger | None) -> Judging:
+    return Judging(
+        read_sheet=request.read,
+        catalog=hub,
+        memory=ledger,
+        progress=world.progress,
+        stop=world.stop,
+        host=world.host,
+        retry_rejected=request.retry_rejected,
+    )
+
+
+def _pace(world: World, ledger: Ledger) -> SharedPace:
+    rate = world.settings.rate
+    return SharedPace(
+        ledger.path.with_name(ledger.path.name + ".pace"),
+        orders=rate.orders,
+        window=rate.window,
+        last_sent_at=ledger.last_sent_at(),
+    )

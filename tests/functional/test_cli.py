@@ -1,0 +1,205 @@
+"""The command line's manners: exit codes, one JSON document, errors that say what to do, nothing private."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch_orders import __version__
+from batch_orders.sandbox import SandboxOptions, running
+from tests.program import SAMPLES, Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ACCOUNT = {"client_id": "hr@example.com", "client_secret": "canary-secret-7351"}
+
+
+def _closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """The program with no settings at all."""
+    return Program(tmp_path)
+
+
+def test_version(program: Program) -> None:
+    """Says the version, in the same words with and without other options."""
+    for arguments in (["--version"], ["--quiet", "--version"]):
+        done = program.run(*arguments)
+        assert (done.returncode, done.stdout.strip()) == (0, f"batch-orders, version {__version__}")
+
+
+def test_version_and_help_import_nothing_costly(program: Program) -> None:
+    """They answer at once because pandas, pandera, httpx and the like are not even looked at."""
+    code = (
+        "import sys\n"
+        "from batch_orders.cli import run\n"
+        "assert run(['--help']) == 0 and run(['submit', '--help']) == 0\n"
+        "costly = {'pandas', 'pandera', 'httpx', 'sqlalchemy', 'pydantic', 'rich', 'openpyxl', 'structlog'}\n"
+        "sys.exit(repr(costly & set(sys.modules)) if costly & set(sys.modules) else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=program.folder)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "submit", "catalog", "init", "status", "results", "sandbox"])
+def test_every_command_has_help(program: Program, command: str) -> None:
+    """With a sentence, and its options."""
+    done = program.run(command, "--help")
+    assert done.returncode == 0
+    assert "--json" in done.stdout
+
+
+def test_a_command_of_a_later_version_does_not_exist(program: Program) -> None:
+    """Nothing is stubbed."""
+    done = program.run("serve")
+    assert done.returncode == 2
+    assert "No such command" in done.stderr
+
+
+def test_missing_settings(program: Program) -> None:
+    """All that are missing are named at once."""
+    done = program.run("submit", SAMPLES / "new-hires.csv", "--yes")
+    assert done.returncode == 2
+    for name in ("base_url", "client_id", "client_secret", "--sandbox"):
+        assert name in done.stderr
+
+
+def test_no_ledger(tmp_path: Path) -> None:
+    """`submit` will not order without a memory, and says how to get one."""
+    program = Program(tmp_path, _ACCOUNT | {"base_url": "https://hub.example.com"})
+    done = program.run("submit", SAMPLES / "new-hires.csv", "--yes")
+    assert done.returncode == 2
+    assert "batch-orders init" in done.stderr
+
+
+def test_no_yes_off_a_terminal(program: Program) -> None:
+    """Nobody can be asked, so nothing is sent."""
+    done = program.run("submit", SAMPLES / "new-hires.csv", "--sandbox")
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+
+
+def test_init_must_be_told_off_a_terminal(tmp_path: Path) -> None:
+    """Whether equipment was ordered before is not guessed; and a second `init` changes nothing."""
+    program = Program(tmp_path, _ACCOUNT | {"base_url": "https://hub.example.com"})
+    assert program.run("init").returncode == 2
+    assert program.run("init", "--new").returncode == 0
+    assert program.run("init", "--new").returncode == 2
+
+
+def test_another_login_or_host_is_refused_until_added(tmp_path: Path) -> None:
+    """The ledger belongs to one account."""
+    port = _closed_port()
+    settings = _ACCOUNT | {"base_url": f"http://127.0.0.1:{port}", "patience": "0"}
+    assert Program(tmp_path, settings).run("init", "--new").returncode == 0
+    moved = Program(tmp_path, settings | {"client_id": "new@example.com"})
+    done = moved.run("submit", SAMPLES / "new-hires.csv", "--yes")
+    assert (done.returncode, "--add-login" in done.stderr) == (2, True)
+    assert moved.run("init", "--add-login").returncode == 0
+    assert moved.run("submit", SAMPLES / "new-hires.csv", "--yes").returncode == 6
+
+
+def test_device_hub_away(tmp_path: Path) -> None:
+    """Nothing is judged by a guess: stopped early, run it again."""
+    settings = _ACCOUNT | {"base_url": f"http://127.0.0.1:{_closed_port()}", "patience": "1"}
+    done = Program(tmp_path, settings).run("check", SAMPLES / "new-hires.csv")
+    assert done.returncode == 6
+    assert "cannot be reached" in done.stderr
+
+
+def test_wrong_password(tmp_path: Path) -> None:
+    """Login refused is exit 2, and the secret is nowhere."""
+    with running(SandboxOptions()) as hub:
+        program = Program(tmp_path, _ACCOUNT | {"base_url": hub.base_url})
+        done = program.run("check", SAMPLES / "new-hires.csv", "--verbose")
+    assert done.returncode == 2
+    assert "refuses the login" in done.stderr
+    assert _ACCOUNT["client_secret"] not in done.stdout + done.stderr
+
+
+def test_results_place_not_writable(program: Program) -> None:
+    """Found before the first order."""
+    done = program.run(
+        "submit", SAMPLES / "rolling-nightly.csv", "--sandbox", "--yes", "--output", program.folder / "no" / "r.csv"
+    )
+    assert done.returncode == 2
+    assert "--output" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("submit", "--json"),
+        ("check", "missing.csv", "--sandbox", "--json"),
+        ("nonsense", "--json"),
+        ("status", "--json"),
+    ],
+)
+def test_json_is_one_document_also_for_errors(program: Program, arguments: tuple[str, ...]) -> None:
+    """Exactly one JSON document on stdout, everything else on stderr."""
+    done = program.run(*arguments)
+    document = json.loads(done.stdout)
+    assert document["exit_code"] == done.returncode != 0
+    assert document["error"]["message"]
+    assert done.stderr
+
+
+def test_common_options_may_come_first(program: Program) -> None:
+    """`batch-orders --json catalog` is `batch-orders catalog --json`."""
+    done = program.run("--json", "catalog", "--sandbox")
+    document = json.loads(done.stdout)
+    assert len(document["titles"]) >= 60
+    assert document["shipping_options"]
+
+
+def test_quiet_says_nothing_on_success(program: Program) -> None:
+    """For cron: no news is good news."""
+    sheet = shutil.copy(SAMPLES / "rolling-nightly.csv", program.folder)
+    (program.folder / ".env").write_text("BATCH_ORDERS_RATE=100/s\n")
+    done = program.run("submit", sheet, "--sandbox", "--yes", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_logs_hold_nothing_private(program: Program) -> None:
+    """JSON lines with ids and timings, and no e-mail, name, phone, address or secret."""
+    sheet = shutil.copy(SAMPLES / "mixed-errors.csv", program.folder)
+    log = program.folder / "run.log"
+    quick = Program(program.folder, {"rate": "100/s", "log_file": str(log)})
+    done = quick.run("submit", sheet, "--sandbox", "--yes", "--json")
+    orders = json.loads(done.stdout)["orders"]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert sum(line["event"] == "order.attempt" for line in lines) >= 6
+    assert log.stat().st_mode & 0o777 == 0o600
+    text = log.read_text().lower()
+    assert "@" not in text
+    for order in orders:
+        assert order["email"].lower().partition("@")[0] not in text
+    for word in ("sandbox-secret", "555", "street"):
+        assert word not in text
+
+
+def test_the_sandbox_leaves_the_real_account_alone(tmp_path: Path) -> None:
+    """--sandbox ignores the account's settings, and neither kind of ledger serves for the other."""
+    program = Program(tmp_path, _ACCOUNT | {"base_url": "https://hub.example.com", "rate": "100/s"})
+    real = tmp_path / "real.sqlite"
+    own = tmp_path / "sandbox.sqlite"
+    sheet = shutil.copy(SAMPLES / "rolling-nightly.csv", tmp_path)
+    assert program.run("init", "--new", "--ledger", real).returncode == 0
+    assert program.run("submit", sheet, "--sandbox", "--yes", "--ledger", own).returncode == 0
+    assert program.run("submit", sheet, "--sandbox", "--yes", "--ledger", real).returncode == 2
+    assert program.run("submit", sheet, "--yes", "--ledger", own).returncode == 2
+    again = json.loads(program.run("submit", sheet, "--sandbox", "--yes", "--ledger", own, "--json").stdout)
+    assert again["counts"]["already_ordered"] == again["counts"]["rows"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from batch_orders.messages.runs import count
 from batch_orders.models import RowStatus
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Lines:
         self._tally = _Tally(total, held)
         self._last = time.monotonic()
         if total:
-            self.note(f"placing {total} orders …")
+            self.note(f"placing {count(total, 'order')} …")
 
     def ended(self, state: str) -> None:
         """One order ended."""
@@ -87,7 +88,7 @@ class Lines:
         self._tally.states[state] += 1
         if self._tally.done == self._tally.total or time.monotonic() - self._last >= _LINE_EVERY:
             self._last = time.monotonic()
-            self.note(f"{self._tally.done} of {self._tally.total} orders: {self._tally.text()}")
+            self.note(f"{self._tally.done} of {count(self._tally.total, 'order')}: {self._tally.text()}")
 
     def note(self, text: str) -> None:
         """Something worth a line."""

@@ -180,7 +180,8 @@ def zip_of_another_state(value: str, state_name: str, owners: Sequence[str]) -> 
     """The code belongs to other states than the row's."""
     return (
         f"The ZIP / postal code {quote(value)} and the state do not fit: the code belongs to "
-        f"{_listed(owners, 'or')}, and the row says {state_name}. Mend the one that is wrong."
+        f"{_listed(owners, 'or')}, and the row says {state_name}. "
+        "The order goes ahead with both; mend the one that is wrong."
     )
 
 

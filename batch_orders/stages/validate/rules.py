@@ -35,6 +35,8 @@ _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.ASCII | re.IGNOR
 # 12125550142.0: what a number becomes on its way through some exports. A dialled number has no such end.
 _FLOAT = re.compile(r"(\+?[0-9]{7,})\.0", re.ASCII)
 _TOO_SHORT = {ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY}
+# Some countries have local numbers of two digits, which in a sheet are a slip and nothing else.
+_SHORTEST_LOCAL = 100_000
 _SPACED_SIGN = re.compile(r" *([@.]) *")
 _MANY_DIGITS = re.compile(r"[0-9]{10,}", re.ASCII)
 # "2 pcs", "x2", "2,0". But "1,000" and "1.000" are a thousand to some and one to others, and "-2" is a return.
@@ -85,6 +87,9 @@ def read_phone(text: str, country: str) -> tuple[str, Complaint | None]:
     if possible == ValidationResult.IS_POSSIBLE:
         extension = f" ext. {parsed.extension}" if parsed.extension else ""
         return phonenumbers.format_number(parsed, PhoneNumberFormat.E164) + extension, None
+    if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY and parsed.national_number >= _SHORTEST_LOCAL:
+        # Possible, if only within its own area. Which area is not guessed, so it stays as it is typed.
+        return text, None
     return text, _impossible_phone(text, country, too_short=possible in _TOO_SHORT)
 
 
@@ -166,7 +171,8 @@ def zip_code(value: str, country: str, state: str) -> Complaint | None:
         return Complaint(messages.zip_nowhere(value, country_name(country)))
     if state in rules.zip_prefixes and state not in owners:
         names = [_state_name(rules, key) for key in owners]
-        return Complaint(messages.zip_of_another_state(value, _state_name(rules, state), names))
+        # Some codes cross a border between states, so this is worth a look and no more.
+        return Complaint(messages.zip_of_another_state(value, _state_name(rules, state), names), (), Severity.WARNING)
     return None
 
 

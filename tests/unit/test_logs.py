@@ -549,10 +549,15 @@ def test_endless_chains_and_groups_end() -> None:
 @pytest.mark.parametrize(
     "name", ["httpx", "httpcore", "httpcore.http11", "uvicorn.error", "uvicorn.access", "sqlalchemy.engine", "asyncio"]
 )
-def test_libraries_do_not_leak(name: str, verbose: bool, capfd: pytest.CaptureFixture[str]) -> None:
+def test_libraries_do_not_leak(
+    name: str, verbose: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a library says goes nowhere; that it warned is told where the log is on."""
-    configure_logs(verbose=verbose, log_file=None)
     logger = logging.getLogger(name)
+    # A sandbox that another test ran in this process has turned uvicorn's loggers down.
+    monkeypatch.setattr(logger, "level", logging.NOTSET)
+    monkeypatch.setattr(logger, "_cache", {})
+    configure_logs(verbose=verbose, log_file=None)
     logger.debug("%s", CANARIES[0])
     logger.info("%s", CANARIES[0])
     logger.warning("%s", CANARIES[0])

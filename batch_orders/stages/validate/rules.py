@@ -87,7 +87,7 @@ def read_phone(text: str, country: str) -> tuple[str, Complaint | None]:
     if possible == ValidationResult.IS_POSSIBLE:
         extension = f" ext. {parsed.extension}" if parsed.extension else ""
         return phonenumbers.format_number(parsed, PhoneNumberFormat.E164) + extension, None
-    if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY and parsed.national_number >= _SHORTEST_LOCAL:
+    if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY and (parsed.national_number or 0) >= _SHORTEST_LOCAL:
         # Possible, if only within its own area. Which area is not guessed, so it stays as it is typed.
         return text, None
     return text, _impossible_phone(text, country, too_short=possible in _TOO_SHORT)

@@ -201,27 +201,68 @@ def init(common: Common, *, new: bool, add_login: bool) -> int:
 def status(common: Common, *, run: str | None) -> int:
     """What the ledger knows: runs, orders, and what waits for a person."""
     from batch_orders.messages import terminal  # noqa: PLC0415 - costly
-    from batch_orders.models import OrderState  # noqa: PLC0415
 
+    document: dict[str, Any] = {"command": "status", "exit_code": 0}
     with _open_ledger(common) as ledger:
         if run is None:
-            waiting = ledger.orders(OrderState.UNKNOWN, OrderState.REJECTED)
-            counts, runs = dict(ledger.counts()), ledger.runs()
-            document: dict[str, Any] = {
-                "command": "status",
-                "exit_code": 0,
-                "orders": counts,
-                "waiting": [_order_document(o) for o in waiting],
-            }
-            document["runs"] = [_run_document(record) for record in runs]
+            waiting = [(order, ledger.evidence(order.key)) for order in ledger.waiting()]
+            counts, runs = ledger.counts(), ledger.runs()
+            document |= {"orders": dict(counts), "runs": [_run_document(record) for record in runs]}
+            document["waiting"] = [_order_document(order) | {"evidence": evidence} for order, evidence in waiting]
             text = terminal.status_text(runs, waiting, counts)
         else:
             record, _ = ledger.run(run)
             orders = ledger.orders(run_id=record.run_id)
-            document = {"command": "status", "exit_code": 0, "run": _run_document(record)}
-            document["orders"] = [_order_document(order) for order in orders]
+            document |= {"run": _run_document(record), "orders": [_order_document(order) for order in orders]}
             text = terminal.run_text(record, orders)
     _print(common, document, text)
+    return 0
+
+
+@cli.command()
+@click.argument("order")
+@click.option("--placed", metavar="NUMBER", help="An unknown order was placed, under this order number.")
+@click.option("--not-placed", is_flag=True, help="An unknown order was not placed: the next run sends it.")
+@click.option("--cancelled", is_flag=True, help="The vendor cancelled an ordered one: the next run orders it again.")
+@click.option("--keep", is_flag=True, help="A changed order's new contents are right: nothing is sent for them.")
+@click.option("--note", default="", metavar="TEXT", help="Why: kept with the verdict.")
+@_with_common
+def settle(common: Common, *, order: str, placed: str | None, note: str, **verdicts: bool) -> int:
+    """Record a person's verdict on ORDER (its id is in `status` and --json)."""
+    from batch_orders.messages import ledgers  # noqa: PLC0415 - costly
+
+    said = [*(["placed"] if placed is not None else []), *(name for name, given in verdicts.items() if given)]
+    if len(said) != 1 or (placed is not None and not placed.strip()):
+        raise UsageError(ledgers.which_verdict(), hint=ledgers.how_to_settle())
+    with _open_ledger(common) as ledger:
+        found = ledger.find(order)
+        if placed is not None:
+            ledger.settle_placed(found, placed.strip(), note)
+        else:
+            {"not_placed": ledger.settle_not_placed, "cancelled": ledger.settle_cancelled, "keep": ledger.settle_keep}[
+                said[0]
+            ](found, note)
+        now = ledger.find(found.key)
+    document = {"command": "settle", "exit_code": 0, "order": _order_document(now)}
+    _print(common, document, ledgers.settled(said[0], now.email))
+    return 0
+
+
+@cli.group()
+def ledger() -> None:
+    """Look after the ledger."""
+
+
+@ledger.command()
+@_with_common
+def verify(common: Common) -> int:
+    """Prove that no entry of the ledger's audit was changed, taken out or put in."""
+    from batch_orders.messages import ledgers  # noqa: PLC0415 - costly
+
+    with _open_ledger(common) as opened:
+        entries = opened.verify()
+        text = ledgers.audit_holds(opened.path, entries)
+    _print(common, {"command": "ledger verify", "exit_code": 0, "entries": entries}, text)
     return 0
 
 

@@ -309,6 +309,7 @@ class Remembered:
     """What the ledger knows of one order.
 
     `busy` says that a run which is alive has it now; `run_id` is the run that sent it last; `submitted_at` when.
+    `other_contents` are what the last sheet held, where that is not what was ordered.
     """
 
     key: str
@@ -323,6 +324,7 @@ class Remembered:
     submitted_at: datetime | None
     attempts: int
     busy: bool
+    other_contents: Contents | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from batch_orders.models import Catalog, Decision, Mapped, Plan, Remembered, Report, Sheet
+    from batch_orders.models import Catalog, Contents, Decision, Mapped, Plan, Remembered, Report, Sheet
     from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace
 
 # Seconds between two looks at orders that another run has in hand.
 _LOOK_AGAIN = 0.5
 UNEXPECTED = 1
+_PLACED = {RowStatus.ALREADY_ORDERED, RowStatus.CHANGED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
     to_send = planned.to_send[: ordering.limit]
     if len(to_send) > ordering.max_orders:
         raise UsageError(runs.too_many(len(to_send), ordering.max_orders), hint=runs.how_to_allow_more())
+    ordering.ledger.note_contents(_contents_to_note(planned))
     declined = bool(to_send) and not ordering.confirm(planned, mapped)
     if declined:
         judging.stop.because(runs.declined())
@@ -250,6 +252,15 @@ async def _claim_and_send(
         if pending:
             await line.pause(_LOOK_AGAIN)
     return ended
+
+
+def _contents_to_note(planned: Plan) -> dict[str, Contents | None]:
+    """What the sheet holds for orders that are placed: other contents (a person may accept them), or the same."""
+    return {
+        decision.key: decision.order.contents if decision.settled.status is RowStatus.CHANGED else None
+        for decision in planned.decisions
+        if decision.key and decision.settled and decision.settled.status in _PLACED
+    }
 
 
 def _beyond_limit(planned: Plan, limit: int | None) -> dict[str, Outcome]:

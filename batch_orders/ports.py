@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Catalog,
         Claim,
         Claims,
+        Contents,
         Evidence,
         Order,
         Remembered,
@@ -50,6 +51,9 @@ class Memory(Protocol):
 
     def recall(self, keys: Iterable[str]) -> Mapping[str, Remembered]:
         """What is known of these orders; orders never attempted are left out."""
+
+    def note_contents(self, contents: Mapping[str, Contents | None]) -> None:
+        """Remember, by key, what a sheet holds instead of what was ordered (None: it holds just that)."""
 
 
 class Journal(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -147,6 +148,20 @@ class Ledger:
         with self._read() as connection:
             return tuple(self._remembered(row) for row in connection.execute(query))
 
+    def waiting(self) -> tuple[Remembered, ...]:
+        """The orders that wait for a person: unknown, rejected, or changed since they were placed."""
+        return tuple(
+            order
+            for order in self.orders(OrderState.UNKNOWN, OrderState.REJECTED, OrderState.ORDERED)
+            if order.state is not OrderState.ORDERED or order.other_contents is not None
+        )
+
+    def evidence(self, key: str) -> tuple[str, ...]:
+        """What each attempt at an order proved, the first one first."""
+        query = select(schema.attempts).where(schema.attempts.c.order_key == key).order_by(schema.attempts.c.number)
+        with self._read() as connection:
+            return tuple(ledgers.attempt(row.intended_at, row.evidence) for row in connection.execute(query))
+
     def counts(self) -> Mapping[str, int]:
         """How many orders stand in each state."""
         query = select(schema.orders.c.state, func.count()).group_by(schema.orders.c.state)
@@ -265,6 +280,7 @@ class Ledger:
             query = insert(schema.attempts).values(**attempt, request_hash=request_hash, intended_at=now)
             inserted = connection.execute(query).inserted_primary_key
             assert inserted is not None  # noqa: S101 - what an INSERT of one row always gives
+            self._note(connection, "attempt", claim.key, claim.run_id, number=taken.attempts, request=request_hash)
             return Attempt(id=inserted[0], number=taken.attempts, claim=claim)
 
     def withdraw(self, attempt: Attempt, verdict: Verdict) -> None:
@@ -279,7 +295,7 @@ class Ledger:
         A success whose order number another order has already is no proof: that order becomes unknown.
         """
         with self._write() as connection:
-            verdict = self._doubt_known_number(connection, verdict)
+            verdict = self._doubt_known_number(connection, attempt.claim.key, verdict)
             self._end_attempt(connection, attempt, verdict)
             values = {
                 "state": _FINAL_STATES[verdict.kind].value,
@@ -297,7 +313,106 @@ class Ledger:
         with self._write() as connection:
             connection.execute(update(schema.account).values(line_stopped=int(stopped)))
 
-    # Inside ---------------------------------------------------------------------------------------------------
+    # A person's verdicts ----------------------------------------------------------------------------------------
+
+    def find(self, name: str) -> Remembered:
+        """The order with this id: as much of its key's beginning as is unique. LedgerError where there is none."""
+        found = [order for order in self.orders() if name and order.key.startswith(name.lower())]
+        if len(found) != 1:
+            raise LedgerError(ledgers.no_such_order(name, len(found)), hint=ledgers.how_to_list_orders())
+        return found[0]
+
+    def note_contents(self, contents: Mapping[str, Contents | None]) -> None:
+        """Remember, by key, what a sheet holds instead of what was ordered (None: it holds just that)."""
+        with self._write() as connection:
+            for key, other in contents.items():
+                text = None if other is None else json.dumps(dataclasses.asdict(other))
+                query = update(schema.orders).where(schema.orders.c.order_key == key)
+                connection.execute(query.values(other_contents=text))
+
+    def settle_placed(self, order: Remembered, order_number: str, note: str) -> None:
+        """An unknown order was placed, under this number; LedgerError where another order has it."""
+        with self._write() as connection:
+            if not self._enter_number(connection, order_number, order.key):
+                raise LedgerError(ledgers.number_taken(order_number), hint=ledgers.how_to_check_number())
+            values = {"state": OrderState.ORDERED.value, "order_number": order_number}
+            self._settle(connection, order, "placed", note, values | {"message": outcomes.settled()})
+
+    def settle_not_placed(self, order: Remembered, note: str) -> None:
+        """An unknown order was not placed: the next run may send it."""
+        with self._write() as connection:
+            values = {"state": OrderState.PLANNED.value, "message": ""}
+            self._settle(connection, order, "not_placed", note, values)
+
+    def settle_cancelled(self, order: Remembered, note: str) -> None:
+        """The vendor cancelled an ordered one: the next run may order it again. Its number stays taken."""
+        with self._write() as connection:
+            values = {"state": OrderState.PLANNED.value, "order_number": None, "message": "", "other_contents": None}
+            self._settle(connection, order, "cancelled", note, values)
+
+    def settle_keep(self, order: Remembered, note: str) -> None:
+        """A changed order's new contents are right: nothing is sent, and from now on they count as ordered."""
+        if order.other_contents is None:
+            raise LedgerError(ledgers.nothing_to_keep(), hint=ledgers.how_to_list_orders())
+        with self._write() as connection:
+            values = {
+                "contents": json.dumps(dataclasses.asdict(order.other_contents)),
+                "content_hash": identity.content_hash(order.other_contents),
+                "other_contents": None,
+            }
+            self._settle(connection, order, "keep", note, values)
+
+    def _settle(
+        self, connection: Connection, order: Remembered, verdict: str, note: str, values: Mapping[str, Any]
+    ) -> None:
+        """One verdict, where it fits the order's state; audited with the note's keyed hash (it may name people)."""
+        state = OrderState.UNKNOWN if verdict in {"placed", "not_placed"} else OrderState.ORDERED
+        is_it = and_(schema.orders.c.order_key == order.key, schema.orders.c.state == state.value)
+        if (
+            connection.execute(update(schema.orders).where(is_it).values(updated_at=_text(_now()), **values)).rowcount
+            != 1
+        ):
+            raise LedgerError(ledgers.cannot_settle(order.state.value, verdict), hint=ledgers.how_to_list_orders())
+        query = insert(schema.notes).values(order_key=order.key, at=_text(_now()), verdict=verdict, note=note)
+        connection.execute(query)
+        self._note(connection, "settle", order.key, None, verdict=verdict, note=self._keyed_hash(note))
+
+    # The audit --------------------------------------------------------------------------------------------------
+
+    def verify(self) -> int:
+        """How many entries the audit has; LedgerError where one was changed, taken away or put in between."""
+        seal = ""
+        count = 0
+        with self._read() as connection:
+            for row in connection.execute(select(schema.audit).order_by(schema.audit.c.id)):
+                count += 1
+                seal = self._seal(seal, row.at, row.what, row.order_key, row.run_id, row.detail)
+                if row.id != count or row.seal != seal:
+                    raise LedgerError(ledgers.audit_broken(self.path, count), hint=ledgers.how_to_act_on_broken_audit())
+        return count
+
+    def _note(self, connection: Connection, what: str, key: str | None, run_id: str | None, **detail: object) -> None:
+        last = connection.execute(select(schema.audit.c.seal).order_by(schema.audit.c.id.desc()).limit(1)).scalar()
+        at, text = _text(_now()), json.dumps(detail, sort_keys=True)
+        seal = self._seal(last or "", at, what, key, run_id, text)
+        values = {"at": at, "what": what, "order_key": key, "run_id": run_id, "detail": text, "seal": seal}
+        connection.execute(insert(schema.audit).values(values))
+
+    def _seal(self, *parts: str | None) -> str:
+        return self._keyed_hash(json.dumps(parts))
+
+    def _keyed_hash(self, text: str) -> str:
+        return hmac.new(self.account.secret, text.encode(), hashlib.sha256).hexdigest()
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _enter_number(self, connection: Connection, order_number: str, key: str) -> bool:
+        """Take a number for an order; false where it was given out before."""
+        known = select(schema.order_numbers).where(schema.order_numbers.c.order_number == order_number)
+        if connection.execute(known).first() is not None:
+            return False
+        connection.execute(insert(schema.order_numbers).values(order_number=order_number, order_key=key))
+        return True
 
     def _read_account(self) -> Account:
         try:
@@ -338,6 +453,7 @@ class Ledger:
             run_id=row.sent_by,
             submitted_at=_time(row.submitted_at),
             attempts=row.attempts,
+            other_contents=_contents(row.other_contents) if row.other_contents else None,
             busy=row.claimed_by is not None and self._liveness.is_alive(row.claimed_by),
         )
 
@@ -380,6 +496,8 @@ class Ledger:
         freed = {"claimed_by": None, "claim_token": None, "updated_at": _text(_now())}
         mine = schema.orders.c.claimed_by == run_id
         sending = and_(mine, schema.orders.c.state == OrderState.SENDING.value)
+        for row in connection.execute(select(schema.orders.c.order_key).where(sending)).all():
+            self._note(connection, "verdict", row.order_key, run_id, verdict="unknown", evidence="the run ended")
         unknown = {"state": OrderState.UNKNOWN.value, "message": outcomes.run_died()}
         connection.execute(update(schema.orders).where(sending).values(**unknown, **freed))
         connection.execute(update(schema.orders).where(mine).values(**freed))
@@ -395,17 +513,18 @@ class Ledger:
                 message=verdict.message,
             )
         )
+        detail = {"number": attempt.number, "verdict": verdict.kind.value, "evidence": verdict.evidence}
+        self._note(connection, "verdict", attempt.claim.key, attempt.claim.run_id, **detail)
 
     def _move(self, connection: Connection, attempt: Attempt, values: Mapping[str, Any]) -> None:
         query = update(schema.orders).where(_is_claimed(attempt.claim, OrderState.SENDING))
         if connection.execute(query.values(updated_at=_text(_now()), **values)).rowcount != 1:
             raise LedgerError(ledgers.claim_lost())
 
-    def _doubt_known_number(self, connection: Connection, verdict: Verdict) -> Verdict:
+    def _doubt_known_number(self, connection: Connection, key: str, verdict: Verdict) -> Verdict:
         if verdict.kind is not VerdictKind.ORDERED:
             return verdict
-        query = select(schema.orders.c.order_key).where(schema.orders.c.order_number == verdict.order_number)
-        if connection.execute(query).first() is None:
+        if self._enter_number(connection, verdict.order_number, key):
             return verdict
         return Verdict(
             kind=VerdictKind.UNKNOWN,

@@ -6,7 +6,7 @@ that no bug elsewhere can, say, send an order again whose end is unknown.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     DDL,
@@ -24,6 +24,9 @@ from sqlalchemy import (
 )
 
 from batch_orders.models import OrderState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SCHEMA_VERSION: Final = 1
 
@@ -101,6 +104,8 @@ orders = Table(
     Column("submitted_at", String),
     Column("attempts", Integer, nullable=False),
     Column("updated_at", String, nullable=False),
+    # What the last sheet with this order held, where that is not what was ordered: a person may accept it.
+    Column("other_contents", Text),
     CheckConstraint("state IN ('planned', 'sending', 'ordered', 'rejected', 'unknown')", name="known_state"),
     CheckConstraint("(claimed_by IS NULL) = (claim_token IS NULL)", name="claim_has_token"),
     CheckConstraint("state <> 'sending' OR claimed_by IS NOT NULL", name="sending_is_claimed"),
@@ -124,9 +129,41 @@ attempts = Table(
     UniqueConstraint("order_key", "number"),
 )
 
+# Every number that Device Hub ever gave out, or a person entered: kept when its order is cancelled.
+order_numbers = Table(
+    "order_numbers",
+    metadata,
+    Column("order_number", String, primary_key=True),
+    Column("order_key", String(64), ForeignKey("orders.order_key"), nullable=False),
+)
+
+# What a person said when settling an order. It may name people, so the audit holds its keyed hash only.
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("order_key", String(64), ForeignKey("orders.order_key"), nullable=False),
+    Column("at", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+# Append-only, and each entry is sealed with the one before it: ids and keyed hashes only, no personal data.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("order_key", String(64)),
+    Column("run_id", String),
+    Column("detail", Text, nullable=False),
+    Column("seal", String(64), nullable=False),
+)
+
 _ALLOWED: Final = ", ".join(f"'{before}>{after}'" for before, after in TRANSITIONS)
 
-_TRIGGERS: Final = (
+_ORDER_TRIGGERS: Final = (
     f"""
     CREATE TRIGGER order_transitions BEFORE UPDATE OF state ON orders
     WHEN OLD.state <> NEW.state AND OLD.state || '>' || NEW.state NOT IN ({_ALLOWED})
@@ -143,9 +180,22 @@ _TRIGGERS: Final = (
 )
 
 
-def _add_triggers(_target: Table, connection: Any, **_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
-    for trigger in _TRIGGERS:
-        connection.execute(DDL(trigger.replace("%", "%%")).execute_if(dialect="sqlite"))
+_AUDIT_TRIGGERS: Final = tuple(
+    f"""
+    CREATE TRIGGER audit_refuses_{verb.lower()} BEFORE {verb} ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """
+    for verb in ("UPDATE", "DELETE")
+)
 
 
-event.listen(orders, "after_create", _add_triggers)
+def _add(triggers: tuple[str, ...]) -> Callable[..., None]:
+    def add(_target: Table, connection: Any, **_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
+        for trigger in triggers:
+            connection.execute(DDL(trigger.replace("%", "%%")).execute_if(dialect="sqlite"))
+
+    return add
+
+
+event.listen(orders, "after_create", _add(_ORDER_TRIGGERS))
+event.listen(audit, "after_create", _add(_AUDIT_TRIGGERS))

@@ -157,3 +157,76 @@ def how_to_start_anyway() -> str:
         "If there is a ledger, point --ledger at it. If orders were placed by hand only, take those people out of the "
         "sheets first; then run `batch-orders init --new`."
     )
+
+
+def no_such_order(name: str, found: int) -> str:
+    """`settle`: which order?"""
+    return f"There is no order {name} in the ledger." if found == 0 else f"{found} orders begin with {name}."
+
+
+def how_to_list_orders() -> str:
+    """How to find an order's id."""
+    return "`batch-orders status` lists the orders that wait for a person, each with its id."
+
+
+def number_taken(order_number: str) -> str:
+    """`settle --placed` with a number that is known already."""
+    return f"The order number {order_number} belongs to another order in the ledger already. Nothing was settled."
+
+
+def how_to_check_number() -> str:
+    """After a number that is taken."""
+    return "Look the number up at Device Hub again: each order has one of its own."
+
+
+def nothing_to_keep() -> str:
+    """`settle --keep` of an order that no sheet has changed."""
+    return "No sheet holds other contents for this order than what was ordered, so there is nothing to keep."
+
+
+def cannot_settle(state: str, verdict: str) -> str:
+    """A verdict that does not fit how the order stands."""
+    return f"The order is {state}; the verdict {verdict.replace('_', '-')} does not fit that. Nothing was settled."
+
+
+def audit_broken(path: Path, entry: int) -> str:
+    """`ledger verify` found a change."""
+    return f"The audit of {path} does not hold from entry {entry} on: something was changed, taken out or put in."
+
+
+def how_to_act_on_broken_audit() -> str:
+    """After a broken audit."""
+    return "Do not order with this ledger. Restore the last good copy, and bring it up to date from results files."
+
+
+def attempt(at: str, evidence: str | None) -> str:
+    """One attempt at an order: when (UTC), and what came back."""
+    return f"{at[:19].replace('T', ' ')} UTC: {evidence or 'the program ended before an answer came'}"
+
+
+def audit_holds(path: Path, entries: int) -> str:
+    """`ledger verify` found nothing."""
+    return f"The audit of {path} holds: {entries} entries, none changed, taken out or put in."
+
+
+def which_verdict() -> str:
+    """`settle` with no verdict, or with several."""
+    return "Say one verdict: --placed NUMBER, --not-placed, --cancelled or --keep. Nothing was settled."
+
+
+def how_to_settle() -> str:
+    """After a `settle` that says too little or too much."""
+    return "Look the order up at Device Hub first; `batch-orders status` shows what is known of it."
+
+
+_SETTLED = {
+    "placed": "The order for {email} counts as ordered, under the number you gave.",
+    "not_placed": "The order for {email} was not placed: the next run with its sheet sends it.",
+    "cancelled": "The order for {email} was cancelled: the next run with its sheet orders it again.",
+    "keep": "The new contents for {email} count as ordered; nothing is sent for them.",
+}
+
+
+def settled(verdict: str, email: str) -> str:
+    """What a verdict means from now on."""
+    return _SETTLED[verdict].format(email=email)

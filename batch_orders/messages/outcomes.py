@@ -92,6 +92,11 @@ def number_seen_before(order_number: str) -> str:
     )
 
 
+def settled() -> str:
+    """A person found out that an unknown order was placed."""
+    return "Ordered: somebody found the order at Device Hub and settled it."
+
+
 def run_died() -> str:
     """The run that was sending the order ended without recording how it went."""
     return (
@@ -117,8 +122,8 @@ def changed(remembered: Remembered, now: Contents) -> str:
     differences = "; ".join(_differences(remembered.contents, now))
     return (
         f"This employee was ordered for before{number}, with other contents: {differences}. Nothing was sent. "
-        "If these are additional items, put an order reference on the additional rows only; "
-        "if not, restore the earlier contents."
+        "If these are additional items, put an order reference on the additional rows only. If the new contents are "
+        "right and nothing is to be sent for them, `batch-orders settle … --keep`."
     )
 
 

@@ -14,7 +14,7 @@ _NEXT_STEPS = {
     1: "Read the message above: it says what was and was not done. Then run the same command again.",
     3: "Nothing was sent. Mend the marked cells and submit the sheet again.",
     4: "Some rows need a person: mend the marked cells in the results file, then submit that file.",
-    5: "Look the unknown orders up at Device Hub; they are not sent again until somebody has settled them.",
+    5: "Look the unknown orders up at Device Hub; `batch-orders status` says how to settle them.",
     6: "Run the same command again: it goes on where it stopped, and nothing is sent twice.",
 }
 

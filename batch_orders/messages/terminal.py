@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from batch_orders.messages.outcomes import COLUMN_NAMES
+from batch_orders.messages.outcomes import COLUMN_NAMES, changed
 from batch_orders.messages.runs import count
-from batch_orders.models import Severity, order_id
+from batch_orders.models import OrderState, Severity, order_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from batch_orders.models import Catalog, Finding, Mapped, Plan, Remembered, Report, RunRecord
@@ -87,13 +87,17 @@ def catalog_text(catalog: Catalog) -> str:
     return "\n".join(lines)
 
 
-def status_text(runs: Sequence[RunRecord], orders: Sequence[Remembered], counts: dict[str, int]) -> str:
-    """What the ledger knows: sums, what waits for a person, the latest runs."""
+def status_text(
+    runs: Sequence[RunRecord],
+    waiting: Sequence[tuple[Remembered, Sequence[str]]],
+    counts: Mapping[str, int],
+) -> str:
+    """What the ledger knows: sums, what waits for a person (with the evidence of its attempts), the latest runs."""
     lines = ["Orders: " + (", ".join(f"{number} {state}" for state, number in counts.items() if number) or "none yet")]
-    if orders:
+    if waiting:
         lines.append("")
         lines.append("Waiting for a person:")
-        lines += [line for order in orders for line in _order_lines(order)]
+        lines += [line for order, evidence in waiting for line in _waiting_lines(order, evidence)]
     lines.append("")
     lines.append("Runs, newest first:" if runs else "No runs yet.")
     lines += [f"  {run_line(run)}" for run in runs]
@@ -109,6 +113,25 @@ def run_line(run: RunRecord) -> str:
 def run_text(run: RunRecord, orders: Sequence[Remembered]) -> str:
     """One run and its orders."""
     return "\n".join([run_line(run), *(line for order in orders for line in _order_lines(order))])
+
+
+def _waiting_lines(order: Remembered, evidence: Sequence[str]) -> Iterable[str]:
+    yield from _order_lines(order)
+    contents, name = order.contents, order_id(order.key)
+    place = [contents.shipping_address, contents.shipping_city, contents.shipping_state, contents.shipping_zip]
+    yield f"      to {contents.firstname} {contents.lastname}, " + ", ".join(
+        part for part in (*place, contents.shipping_country) if part
+    )
+    yield from (f"      attempt: {line}" for line in evidence)
+    if order.other_contents is not None:
+        yield f"      {changed(order, order.other_contents)}"
+        yield f"      → batch-orders settle {name} --keep   (the new contents are right, and nothing is to be sent)"
+        yield f"      → batch-orders settle {name} --cancelled   (the vendor cancelled it: order it again)"
+    elif order.state is OrderState.UNKNOWN:
+        yield f"      → batch-orders settle {name} --placed NUMBER   (Device Hub has it, under this number)"
+        yield f"      → batch-orders settle {name} --not-placed   (Device Hub does not have it: the next run sends it)"
+    else:
+        yield "      → change the row and submit again, or submit with --retry-rejected"
 
 
 def _order_lines(order: Remembered) -> Iterable[str]:

@@ -1,0 +1,150 @@
+"""A person's verdicts on orders, and the audit that remembers them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch_orders.errors import LedgerError
+from batch_orders.models import Order, OrderState, Remembered, Verdict, VerdictKind
+from tests import orders as made
+
+if TYPE_CHECKING:
+    from batch_orders.adapters.ledger import Ledger
+
+_ORDERED = Verdict(kind=VerdictKind.ORDERED, message="Ordered.", order_number="1001", status=200, evidence="HTTP 200")
+_UNKNOWN = Verdict(kind=VerdictKind.UNKNOWN, message="?", evidence="ReadError")
+
+
+def _ended(ledger: Ledger, order: Order, verdict: Verdict) -> Remembered:
+    """The order after one attempt with this verdict."""
+    run_id = f"run-{order.employee}"
+    ledger.begin_run(made.run(run_id))
+    (claim,) = ledger.claim(run_id, [(ledger.key(order), order)], retry_rejected=False).ours
+    ledger.conclude(ledger.intend(claim, "hash"), verdict)
+    ledger.end_run(run_id, 0)
+    return ledger.find(ledger.key(order)[:12])
+
+
+def _is_free(ledger: Ledger, order: Order) -> bool:
+    run_id = f"next-{len(ledger.runs())}"
+    ledger.begin_run(made.run(run_id))
+    free = bool(ledger.claim(run_id, [(ledger.key(order), order)], retry_rejected=False).ours)
+    ledger.end_run(run_id, 0)
+    return free
+
+
+def test_an_unknown_order_was_placed(ledger: Ledger) -> None:
+    """It is ordered under the number that the person found, and is not sent again."""
+    order = made.order("ana")
+    ledger.settle_placed(_ended(ledger, order, _UNKNOWN), "77", "asked the vendor")
+    now = ledger.find(ledger.key(order))
+    assert (now.state, now.order_number) == (OrderState.ORDERED, "77")
+    assert not _is_free(ledger, order)
+
+
+def test_a_number_that_is_taken_is_refused(ledger: Ledger) -> None:
+    """Two orders never share a number; the unknown one stays unknown."""
+    _ended(ledger, made.order("ana"), _ORDERED)
+    unknown = _ended(ledger, made.order("ben"), _UNKNOWN)
+    with pytest.raises(LedgerError, match="1001"):
+        ledger.settle_placed(unknown, "1001", "")
+    assert ledger.find(unknown.key).state is OrderState.UNKNOWN
+
+
+def test_an_unknown_order_was_not_placed(ledger: Ledger) -> None:
+    """The next run may send it."""
+    order = made.order("ana")
+    unknown = _ended(ledger, order, _UNKNOWN)
+    assert not _is_free(ledger, order)
+    ledger.settle_not_placed(unknown, "")
+    assert _is_free(ledger, order)
+
+
+def test_a_cancelled_order_may_be_ordered_again(ledger: Ledger) -> None:
+    """Under a new number: the old one stays taken for good."""
+    order = made.order("ana")
+    ledger.settle_cancelled(_ended(ledger, order, _ORDERED), "")
+    assert _is_free(ledger, order)
+    assert _ended(ledger, made.order("ben"), _ORDERED).state is OrderState.UNKNOWN
+
+
+def test_changed_contents_are_kept(ledger: Ledger) -> None:
+    """What the last sheet holds counts as ordered from now on; without such contents there is nothing to keep."""
+    order = made.order("ana")
+    placed = _ended(ledger, order, _ORDERED)
+    with pytest.raises(LedgerError, match="nothing to keep"):
+        ledger.settle_keep(placed, "")
+    moved = made.contents(city="Albany")
+    ledger.note_contents({placed.key: moved})
+    assert [waiting.key for waiting in ledger.waiting()] == [placed.key]
+    ledger.settle_keep(ledger.find(placed.key), "she moved")
+    now = ledger.find(placed.key)
+    assert (now.contents, now.order_number, now.other_contents) == (moved, "1001", None)
+    assert ledger.waiting() == ()
+
+
+@pytest.mark.parametrize("verdict", ["placed", "not_placed", "cancelled"])
+def test_a_verdict_must_fit_the_state(ledger: Ledger, verdict: str) -> None:
+    """Only an unknown order can turn out placed or not, only an ordered one cancelled."""
+    order = _ended(ledger, made.order("ana"), _UNKNOWN if verdict == "cancelled" else _ORDERED)
+    arguments = (order, "77", "") if verdict == "placed" else (order, "")
+    with pytest.raises(LedgerError, match="does not fit"):
+        getattr(ledger, f"settle_{verdict}")(*arguments)
+    assert ledger.find(order.key).state is order.state
+
+
+def test_an_order_must_be_named(ledger: Ledger) -> None:
+    """No order, or several with the same beginning, is an error that says so."""
+    keys = [_ended(ledger, made.order(f"e{employee}"), _UNKNOWN).key for employee in range(17)]
+    first_digits = [key[0] for key in keys]  # of seventeen keys two share one of sixteen digits
+    shared = next(digit for digit in first_digits if first_digits.count(digit) > 1)
+    for name in ("", "nothing", shared):
+        with pytest.raises(LedgerError, match=r"no order|orders begin"):
+            ledger.find(name)
+
+
+def _audit(ledger: Ledger) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(ledger.path)) as database:
+        return database.execute("SELECT what, detail FROM audit ORDER BY id").fetchall()
+
+
+def test_every_attempt_and_verdict_is_audited(ledger: Ledger) -> None:
+    """In order, and without a word that is private."""
+    unknown = _ended(ledger, made.order("ana"), _UNKNOWN)
+    ledger.settle_placed(unknown, "77", "Ana Sample says the parcel came")
+    entries = _audit(ledger)
+    assert [what for what, _ in entries] == ["attempt", "verdict", "settle"]
+    text = str(entries).lower()
+    for private in ("ana", "sample", "example.com", "parcel", "main street", "555"):
+        assert private not in text
+    assert ledger.verify() == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit SET detail = replace(detail, 'unknown', 'ordered') WHERE id = 2",
+        "UPDATE audit SET at = '2020' WHERE id = 1",
+        "UPDATE audit SET order_key = NULL WHERE id = 3",
+        "DELETE FROM audit WHERE id = 2",
+        "UPDATE audit SET seal = 'f' || substr(seal, 2) WHERE id = 4",
+        "INSERT INTO audit SELECT 9, at, what, order_key, run_id, detail, seal FROM audit WHERE id = 1",
+    ],
+)
+def test_a_changed_audit_is_found(ledger: Ledger, change: str) -> None:
+    """By hand nothing can be changed; with the guards taken away it is found."""
+    for name in ("ana", "ben"):
+        _ended(ledger, made.order(name), _UNKNOWN)
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
+        if not change.startswith("INSERT"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                database.execute(change)
+        database.execute("DROP TRIGGER audit_refuses_update")
+        database.execute("DROP TRIGGER audit_refuses_delete")
+        database.execute(change)
+    with pytest.raises(LedgerError, match="does not hold"):
+        ledger.verify()

@@ -39,6 +39,9 @@ class OrderDesk(Protocol):
         LoginLostError or UnreachableError where there is no login to send with: nothing was sent either.
         """
 
+    async def log_in(self) -> None:
+        """Have a login at hand before a slot is taken; raises as `place` does."""
+
     async def renew_login(self, refused: int) -> None:
         """Get a newer token than number `refused`, once for everyone; LoginLostError where there is none."""
 
@@ -94,8 +97,8 @@ class Runs(Protocol):
 class Pace(Protocol):
     """When the next order may leave, over every process that shares the ledger. Times are seconds since the epoch."""
 
-    async def reserve(self) -> float:
-        """Take the next free slot."""
+    async def reserve(self, lead: float) -> float:
+        """Take the next free slot that is at least `lead` seconds away."""
 
     async def enter(self, slot: float) -> float | None:
         """At the slot's instant: None to go now, else the later slot to wait for."""

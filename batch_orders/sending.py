@@ -38,9 +38,11 @@ _T = TypeVar("_T")
 UNKNOWNS_IN_A_ROW = 3
 # Seconds: how long an open connection may wait for its slot. Longer, and the server may close it just as we send.
 _LONGEST_HOLD = 2.0
-# Seconds before the slot at which connecting begins, until it is known how long that takes here.
+# Seconds before the slot at which connecting begins at the latest, and at the earliest however slow it was.
 _FIRST_LEAD = 0.25
 _LONGEST_LEAD = 10.0
+# Seconds that connecting and committing are taken to need, until they were measured.
+_FIRST_PREPARATION = 0.05
 # Seconds: the first wait after a failure, and the longest (they double, with jitter).
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 15.0
@@ -117,8 +119,8 @@ class Line:
         self.stop = stop
         self.careful = policy.careful
         self._unknown_in_a_row = 0
-        self._lead = _FIRST_LEAD
-        self._last_success = time.monotonic()
+        self._preparation = _FIRST_PREPARATION
+        self._failing_since: float | None = None
         self._backoff = _FIRST_BACKOFF
         self._resume_at = 0.0
         # The ledger's own thread: its commits are awaited to their end even when the waiting is cancelled.
@@ -144,13 +146,23 @@ class Line:
             await self.pause(wait)
         if self.stop:
             return None
-        slot = await self.pace.reserve()
-        await self.pause(slot - time.time() - self._lead)
+        slot = await self.pace.reserve(self._preparation)
+        await self.pause(slot - time.time() - self.lead)
         return None if self.stop else slot
+
+    @property
+    def lead(self) -> float:
+        """Seconds before the slot at which connecting begins."""
+        return max(_FIRST_LEAD, self._preparation)
+
+    def hold_until(self, slot: float) -> None:
+        """_GateShutError where an open connection must not wait for this slot: the run stops, or it is too far away."""
+        if self.stop or slot - time.time() > max(_LONGEST_HOLD, self.lead):
+            raise _GateShutError
 
     def took(self, seconds: float) -> None:
         """Connecting and committing took this long: begin early enough the next time."""
-        self._lead = min(_LONGEST_LEAD, max(_FIRST_LEAD, 1.5 * seconds, 0.9 * self._lead))
+        self._preparation = min(_LONGEST_LEAD, max(1.5 * seconds, 0.5 * self._preparation))
 
     async def ended(self, status: RowStatus) -> None:
         """An order has ended. Unknowns in a row, by the order of completion, stop the line, over runs."""
@@ -162,15 +174,20 @@ class Line:
                 await self.write(lambda: self.journal.mark_line(stopped=True))
             return
         self._unknown_in_a_row = 0
-        self._last_success = time.monotonic()
+        self._failing_since = None
         self._backoff = _FIRST_BACKOFF
         if self.careful:
             self.careful = False
             await self.write(lambda: self.journal.mark_line(stopped=False))
 
     async def back_off(self, verdict: Verdict, retry_after: float | None) -> None:
-        """Everybody waits a little, or the run stops where patience since the last success is at its end."""
-        waited = time.monotonic() - self._last_success
+        """Everybody waits a little, or the run stops: nothing but failures for longer than `patience`.
+
+        The time counts from the first failure since the last success, so that waiting for the pace does not.
+        """
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+        waited = time.monotonic() - self._failing_since
         seconds = retry_after if retry_after is not None else self._backoff * random.uniform(0.5, 1.0)  # noqa: S311
         self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF)
         if waited + (retry_after or 0) > self.policy.patience:
@@ -193,13 +210,14 @@ class _OneOrder:
         self._hash = hashlib.sha256(self._body).hexdigest()
         self._idempotency_key = f"{claim.key[:32]}-{identity.content_hash(claim.order.contents)[:16]}"
         self._attempt: Attempt | None = None
-        self._gate_error: BatchOrdersError | None = None
+        self._gate_error: Exception | None = None
         self._refused_token: int | None = None
         self._log = _log.bind(order=order_id(claim.key), run_id=claim.run_id)
 
     async def send(self) -> Outcome | None:
         """How the order ended; None where the run stopped before it was sent."""
         while not self._line.stop:
+            await self._line.desk.log_in()
             slot = await self._line.slot()
             if slot is None:
                 return None
@@ -224,11 +242,17 @@ class _OneOrder:
             return await self._conclude(attempt, verdict)
         if attempt is not None:
             await line.write(lambda: line.journal.withdraw(attempt, verdict))
+            self._attempt = None
         if self._gate_error is not None:
             raise self._gate_error
         if not line.stop:
-            await self._react(verdict, evidence)
+            await self._react(verdict, evidence, was_held=attempt is not None)
         return None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether an intent stands in the ledger without a verdict: the order counts as unknown then."""
+        return self._attempt is not None
 
     async def _open_gate(self, slot: float, began: float) -> None:
         """The intent is durable, then the slot comes, then the gate opens. Raises where it must stay shut."""
@@ -238,11 +262,13 @@ class _OneOrder:
             line.took(time.monotonic() - began)
             wait: float | None = slot
             while wait is not None:
-                if line.stop or wait - time.time() > _LONGEST_HOLD:
-                    raise _GateShutError
+                line.hold_until(wait)
                 await line.pause(wait - time.time())
                 wait = await line.pace.enter(wait)
-        except BatchOrdersError as error:
+        except _GateShutError:
+            raise
+        except Exception as error:
+            # Device Hub is not to blame: the ledger cannot be written, say.
             self._gate_error = error
             raise
 
@@ -252,9 +278,11 @@ class _OneOrder:
             remembered = await line.write(lambda: line.journal.conclude(attempt, verdict))
         except BatchOrdersError as error:
             # What was answered is told all the same: it may be the only trace of the order.
+            self._attempt = None
             line.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
             message = outcomes.not_recorded(f"{verdict.message} {verdict.order_number}".strip())
             return Outcome(status=RowStatus.UNKNOWN, message=message, attempts=attempt.number)
+        self._attempt = None
         return Outcome(
             status=RowStatus(remembered.state.value),
             message=remembered.message,
@@ -264,14 +292,14 @@ class _OneOrder:
             attempts=remembered.attempts,
         )
 
-    async def _react(self, verdict: Verdict, evidence: Evidence) -> None:
-        """Nothing was sent or applied: what now?"""
+    async def _react(self, verdict: Verdict, evidence: Evidence, *, was_held: bool) -> None:
+        """Nothing was sent or applied: what now? `was_held`: the intent was written, so the connection stood."""
         match verdict.kind:
             case VerdictKind.LOGIN:
                 await self._renew_login(evidence.token)
             case VerdictKind.SETTINGS:
                 self._line.stop.because(verdict.message, hint=runs.how_to_fix_settings())
-            case VerdictKind.NOT_SENT if self._attempt is not None:
+            case VerdictKind.NOT_SENT if was_held:
                 return  # the slot was missed and the next one is too far away: no fault of the line's
             case _:
                 await self._line.back_off(verdict, evidence.answer.retry_after if evidence.answer else None)
@@ -296,13 +324,16 @@ async def send_orders(line: Line, claims: Sequence[Claim]) -> dict[str, Outcome]
     async def work(*, while_careful: bool) -> None:
         while queue and not line.stop and (line.careful or not while_careful):
             claim = queue.popleft()
+            order = _OneOrder(line, claim)
             try:
-                outcome = await _OneOrder(line, claim).send()
+                outcome = await order.send()
                 if outcome is not None:
                     outcomes_by_key[claim.key] = outcome
                     await line.ended(outcome.status)
-            except BatchOrdersError as error:
-                line.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
+            except Exception as error:  # noqa: BLE001 - one order's trouble must not cut off the others on their way
+                _stop_for(line.stop, error)
+                if order.is_in_doubt and claim.key not in outcomes_by_key:
+                    outcomes_by_key[claim.key] = Outcome(status=RowStatus.UNKNOWN, message=outcomes.run_died())
 
     if line.careful:
         await work(while_careful=True)
@@ -310,6 +341,14 @@ async def send_orders(line: Line, claims: Sequence[Claim]) -> dict[str, Outcome]
         for _ in range(line.policy.concurrency):
             group.create_task(work(while_careful=False))
     return outcomes_by_key
+
+
+def _stop_for(stop: Stop, error: Exception) -> None:
+    if isinstance(error, BatchOrdersError):
+        stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
+        return
+    _log.error("unexpected", exc_info=error)
+    stop.because(runs.bug(type(error).__name__), hint=runs.how_to_go_on(), exit_code=BatchOrdersError.exit_code)
 
 
 async def _see_through(future: asyncio.Future[_T]) -> _T:

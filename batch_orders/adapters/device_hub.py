@@ -8,7 +8,6 @@ one that the server is just closing would leave an order whose end nobody knows.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import ssl
 import time
@@ -21,7 +20,7 @@ import certifi
 import httpx
 
 from batch_orders.adapters import device_hub_answers as answers
-from batch_orders.errors import LoginLostError, LoginRefusedError, SettingsError, UnreachableError
+from batch_orders.errors import BatchOrdersError, LoginLostError, LoginRefusedError, SettingsError, UnreachableError
 from batch_orders.messages import hub as messages
 from batch_orders.models import Catalog, Evidence
 
@@ -79,6 +78,7 @@ class DeviceHub:
         self._tls = ssl.create_default_context(cafile=options.ca_file or certifi.where())
         self._token: _Token | None = None
         self._renewing = asyncio.Lock()
+        self._failed: tuple[int, BatchOrdersError] | None = None
         self._idle: list[httpx.AsyncClient] = []
         self._lists = self._client(keep_alive=True)
 
@@ -143,7 +143,7 @@ class DeviceHub:
         if not response.is_success:
             text = messages.not_device_hub(self._host, f"HTTP {status}")
             raise SettingsError(text, hint=messages.how_to_fix_base_url())
-        return response.json()
+        return answers.read_json(response.content)
 
     async def _wait(self, patience: _Patience, failure: str, retry_after: float | None) -> None:
         seconds = patience.next_wait(retry_after)
@@ -163,10 +163,7 @@ class DeviceHub:
         `timeout` seconds, to the last byte of the answer. LoginLostError or UnreachableError where there is no
         login to send with: then nothing was sent either.
         """
-        try:
-            token = await self._current_token()
-        except (LoginRefusedError, SettingsError, LoginLostError) as error:
-            raise LoginLostError(messages.login_lost(self._host), hint=error.hint) from error
+        token = await self._token_for_orders()
         headers = {"Content-Type": "application/json", "Connection": "close"} | _bearer(token)
         if self._options.idempotency_header:
             headers[self._options.idempotency_header] = idempotency_key
@@ -181,14 +178,17 @@ class DeviceHub:
                     content = await _read(response, _LONGEST_ANSWER)
                 finally:
                     await response.aclose()
+            retry_after = response.headers.get("Retry-After")
+            answer = answers.read_answer(response.status_code, retry_after, content, now=datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 - whatever it was: the gate, not the exception's name, is the evidence
             return Evidence(gate_opened=call.gate_opened, failure=_names(error), token=token.number)
         finally:
             self._idle.append(client)
-        answer = answers.read_answer(
-            response.status_code, response.headers.get("Retry-After"), content, now=datetime.now(UTC)
-        )
         return Evidence(gate_opened=call.gate_opened, answer=answer, token=token.number)
+
+    async def log_in(self) -> None:
+        """Have a token at hand, so that no order has to wait for one once its slot is taken. Raises as `place`."""
+        await self._token_for_orders()
 
     async def renew_login(self, refused: int) -> None:
         """Get a newer token than number `refused`: one refresh, else one login, shared by everyone who waits."""
@@ -198,6 +198,12 @@ class DeviceHub:
             raise LoginLostError(messages.login_lost(self._host), hint=error.hint) from error
 
     # The login ------------------------------------------------------------------------------------------------
+
+    async def _token_for_orders(self) -> _Token:
+        try:
+            return await self._current_token()
+        except (LoginRefusedError, SettingsError) as error:
+            raise LoginLostError(messages.login_lost(self._host), hint=error.hint) from error
 
     async def _current_token(self) -> _Token:
         token = self._token
@@ -210,8 +216,15 @@ class DeviceHub:
             token = self._token
             if token is not None and token.number > refused:
                 return token
+            if self._failed is not None and self._failed[0] == refused:
+                # Whoever waited here for the same token gets the same answer: failed logins lock the account.
+                raise self._failed[1]
             text = await self._refresh(token) if token else None
-            text = text or await self._log_in()
+            try:
+                text = text or await self._log_in()
+            except BatchOrdersError as error:
+                self._failed = (refused, error)
+                raise
             ends_at = answers.expiry_of(text)
             if ends_at is not None and ends_at <= time.time() + _RENEW_BEFORE:
                 # This machine's clock, or a very short token: the token's end would make us renew it at every call.
@@ -288,7 +301,9 @@ class DeviceHub:
             follow_redirects=False,
             headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "batch-orders"},
             limits=httpx.Limits(max_keepalive_connections=None if keep_alive else 0),
-            timeout=httpx.Timeout(None, connect=_CONNECT, pool=_CONNECT),  # the rest is asyncio.timeout's
+            # A little less than asyncio.timeout, which bounds all the rest: so httpx itself gives up first, and
+            # closes the socket.
+            timeout=httpx.Timeout(None, connect=0.95 * _CONNECT, pool=_CONNECT),
         )
 
 
@@ -365,7 +380,7 @@ def _said(response: httpx.Response) -> str:
 
 def _document(response: httpx.Response) -> dict[str, Any]:
     try:
-        document = json.loads(response.content)
+        document = answers.read_json(response.content)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

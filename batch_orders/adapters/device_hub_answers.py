@@ -18,8 +18,8 @@ from batch_orders.models import Answer, Warehouse
 def read_answer(status: int, retry_after: str | None, body: bytes, *, now: datetime) -> Answer:
     """The answer to place-order: the order number, or either of the two documented error shapes."""
     try:
-        document = json.loads(body)
-    except ValueError:  # not JSON, or not text at all
+        document = read_json(body)
+    except ValueError:
         return Answer(status=status, retry_after=seconds_of(retry_after, now=now))
     fields = document if isinstance(document, dict) else {}
     message, code = read_error(fields)
@@ -31,6 +31,14 @@ def read_answer(status: int, retry_after: str | None, body: bytes, *, now: datet
         error_code=code,
         retry_after=seconds_of(retry_after, now=now),
     )
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """A body's JSON; ValueError where it is none, is no text, or is nested beyond all sense."""
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
 
 
 def read_error(document: dict[str, Any]) -> tuple[str, str]:
@@ -52,10 +60,10 @@ def seconds_of(retry_after: str | None, *, now: datetime) -> float | None:
         return float(text[:9])
     try:
         when = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max(0.0, (when - now).total_seconds())
+    except (ValueError, IndexError, OverflowError):
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - now).total_seconds())
 
 
 def expiry_of(token: str) -> float | None:
@@ -83,7 +91,7 @@ def read_warehouse(warehouse: dict[str, Any], inventory: Any) -> Warehouse:  # n
     return Warehouse(
         id=str(warehouse["warehouse_id"]),
         name=_text(warehouse.get("name")),
-        shipping_options=tuple(option for option in options or () if isinstance(option, str)),
+        shipping_options=tuple(_text(option) for option in _list(options) if _text(option)),
         stock=_stock(inventory),
     )
 
@@ -96,7 +104,7 @@ def _stock(inventory: Any) -> dict[str, int]:  # noqa: ANN401 - any JSON
     seen: set[tuple[str, str]] = set()
     for category in categories:
         for product in _products(category):
-            title, sku = product["title"], _text(product.get("company_sku"))
+            title, sku = _text(product["title"]), _text(product.get("company_sku"))
             # One product may be listed in two categories; it is in stock once.
             if sku and (title, sku) in seen:
                 continue
@@ -110,7 +118,7 @@ def _products(category: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
     listed = category.get("products") if isinstance(category, dict) else None
     if listed is None and isinstance(category, dict) and isinstance(category.get("title"), str):
         listed = [category]  # a product that stands where a category was expected
-    return [p for p in listed or () if isinstance(p, dict) and isinstance(p.get("title"), str) and p["title"]]
+    return [product for product in _list(listed) if isinstance(product, dict) and _text(product.get("title"))]
 
 
 def _pieces(quantity: Any) -> int:  # noqa: ANN401 - any JSON
@@ -121,8 +129,14 @@ def _order_number(data: Any) -> str:  # noqa: ANN401 - any JSON
     number = data.get("order_number") if isinstance(data, dict) else None
     if isinstance(number, int) and not isinstance(number, bool):
         return str(number)
-    return number.strip() if isinstance(number, str) else ""
+    # A number that cannot be written down as it came is no proof of anything.
+    return number.strip() if isinstance(number, str) and number == _text(number) else ""
+
+
+def _list(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON
-    return value if isinstance(value, str) else ""
+    """Text that can be stored and shown: JSON's escapes can spell half a character, which nothing else takes."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""

@@ -28,7 +28,7 @@ from sqlalchemy.pool import StaticPool
 from batch_orders import identity
 from batch_orders.adapters import ledger_schema as schema
 from batch_orders.adapters.liveness import Liveness
-from batch_orders.errors import BatchOrdersError, LedgerError
+from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
 from batch_orders.messages import ledgers, outcomes
 from batch_orders.models import (
     Account,
@@ -275,7 +275,7 @@ class Ledger:
                 .returning(schema.orders.c.attempts)
             ).first()
             if taken is None:
-                raise LedgerError(ledgers.claim_lost())
+                raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
             attempt = {"order_key": claim.key, "number": taken.attempts, "run_id": claim.run_id}
             query = insert(schema.attempts).values(**attempt, request_hash=request_hash, intended_at=now)
             inserted = connection.execute(query).inserted_primary_key
@@ -519,7 +519,7 @@ class Ledger:
     def _move(self, connection: Connection, attempt: Attempt, values: Mapping[str, Any]) -> None:
         query = update(schema.orders).where(_is_claimed(attempt.claim, OrderState.SENDING))
         if connection.execute(query.values(updated_at=_text(_now()), **values)).rowcount != 1:
-            raise LedgerError(ledgers.claim_lost())
+            raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
 
     def _doubt_known_number(self, connection: Connection, key: str, verdict: Verdict) -> Verdict:
         if verdict.kind is not VerdictKind.ORDERED:

@@ -57,16 +57,20 @@ class SharedPace:
         self._clock = clock
         # One thread owns the connection, so that waiting for another process never stops the event loop.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pace")
-        self._connection = self._thread.submit(self._open, last_sent_at).result()
+        try:
+            self._connection = self._thread.submit(self._open, last_sent_at).result()
+        except BaseException:
+            self._thread.shutdown()
+            raise
 
     def close(self) -> None:
         """Let the file go."""
         self._thread.submit(self._connection.close).result()
         self._thread.shutdown()
 
-    async def reserve(self) -> float:
-        """Take the next free slot: an instant in seconds since the epoch."""
-        return await self._run(self._reserve)
+    async def reserve(self, lead: float = 0.0) -> float:
+        """Take the next free slot that is at least `lead` seconds away: an instant in seconds since the epoch."""
+        return await self._run(lambda: self._reserve(lead))
 
     async def enter(self, slot: float) -> float | None:
         """At the slot's instant: None to go now, else the later slot to wait for."""
@@ -79,12 +83,13 @@ class SharedPace:
     async def _run(self, step: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, step)
 
-    def _reserve(self) -> float:
+    def _reserve(self, lead: float) -> float:
         with self._transaction() as connection:
-            return self._reserve_in(connection)
+            return self._reserve_in(connection, lead)
 
-    def _reserve_in(self, connection: sqlite3.Connection) -> float:
-        state, slot = pace.reserve(_state(connection), now=self._clock(), orders=self._orders, window=self._window)
+    def _reserve_in(self, connection: sqlite3.Connection, lead: float) -> float:
+        earliest = self._clock() + lead
+        state, slot = pace.reserve(_state(connection), now=earliest, orders=self._orders, window=self._window)
         connection.execute("UPDATE pace SET next_slot = ?", (state.next_slot,))
         return slot
 
@@ -99,7 +104,7 @@ class SharedPace:
             if wait is not None:
                 return wait
             if now > slot + pace.LATE:
-                return self._reserve_in(connection)
+                return self._reserve_in(connection, 0.0)
             connection.execute("INSERT INTO left_at VALUES (?, ?)", (last + 1, now))
             connection.execute("DELETE FROM left_at WHERE number < ?", (last + 1 - self._orders - _KEPT,))
             return None

@@ -125,3 +125,8 @@ def no_ledger() -> str:
 def interrupting() -> str:
     """The first interrupt."""
     return "Stopping: no new orders; finishing those on their way (interrupt again to leave at once) …"
+
+
+def bug(kind: str) -> str:
+    """Something happened that nobody foresaw."""
+    return f"Unexpected failure ({kind}): nothing new was sent; orders that were on their way were finished."

@@ -14,7 +14,7 @@ import pytest
 
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.adapters.ledger_schema import TRANSITIONS
-from batch_orders.errors import BatchOrdersError, LedgerError
+from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
 from batch_orders.models import Claim, Order, OrderState, Verdict, VerdictKind
 from tests import orders as made
 
@@ -78,10 +78,10 @@ def test_intend_needs_the_claim(ledger: Ledger) -> None:
     ledger.begin_run(made.run("r1"))
     old = _claim(ledger, order)
     current = _claim(ledger, order)
-    with pytest.raises(LedgerError):
+    with pytest.raises(RunStoppedError):
         ledger.intend(old, "hash")
     ledger.intend(current, "hash")
-    with pytest.raises(LedgerError):
+    with pytest.raises(RunStoppedError):
         ledger.intend(current, "hash")
     assert _state(ledger, order) is OrderState.SENDING
 

@@ -1,0 +1,175 @@
+"""The pace on real files: shared by processes, kept between runs, and never one order too many in any window."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch_orders.adapters.pacing import SharedPace
+from batch_orders.errors import BatchOrdersError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Seconds between an order's instant by the pace's clock and the one written down here.
+_GRACE = 0.025
+
+_PROCESS = """
+import asyncio, json, sys
+from pathlib import Path
+from tests.functional.test_pacing import leave
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(asyncio.run(leave(Path(sys.argv[1]), orders=int(sys.argv[2]), seconds=float(sys.argv[3])))))
+"""
+
+
+async def leave(path: Path, *, orders: int, seconds: float, workers: int = 3) -> list[float]:
+    """The instants at which orders left, with several on their way at once, in seconds since the epoch."""
+    left: list[float] = []
+    ends_at = time.time() + seconds
+
+    async def work(pace: SharedPace) -> None:
+        while time.time() < ends_at:
+            slot: float | None = await pace.reserve()
+            while slot is not None:
+                await asyncio.sleep(max(0.0, slot - time.time()))
+                slot = await pace.enter(slot)
+            left.append(time.time())
+
+    with closing(SharedPace(path, orders=orders, window=1.0, last_sent_at=None)) as pace:
+        await asyncio.gather(*(work(pace) for _ in range(workers)))
+    return left
+
+
+def _most_in_a_window(left: list[float]) -> int:
+    """The most instants that any second, shortened by the grace, holds."""
+    left = sorted(left)
+    return max(sum(at <= other < at + 1.0 - _GRACE for other in left) for at in left)
+
+
+def test_processes_share_the_rate(tmp_path: Path) -> None:
+    """Three processes, each as fast as it may: together never more than the rate in any second."""
+    command = [sys.executable, "-c", _PROCESS, str(tmp_path / "pace"), "40", "3"]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    lists = [json.loads(process.communicate(timeout=30)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert all(lists)
+    left = [at for each in lists for at in each]
+    assert _most_in_a_window(left) <= 40
+    # Two seconds' worth in three: that the limit is not kept by doing nothing.
+    assert len(left) > 80
+
+
+def test_a_lower_rate_counts_what_left_before(tmp_path: Path) -> None:
+    """The next run goes slower: its first orders wait until the last second of the run before it is over."""
+    path = tmp_path / "pace"
+    before = asyncio.run(leave(path, orders=40, seconds=0.8))
+    after = asyncio.run(leave(path, orders=4, seconds=1.6))
+    both = before + after
+    assert len(before) > 16
+    assert len(after) >= 3
+    assert all(sum(at - 1.0 + _GRACE < other <= at for other in both) <= 4 for at in after)
+
+
+def test_a_higher_rate_counts_too(tmp_path: Path) -> None:
+    """What left at the lower rate belongs to the higher one's first window."""
+    path = tmp_path / "pace"
+    left = asyncio.run(leave(path, orders=5, seconds=0.9)) + asyncio.run(leave(path, orders=40, seconds=1.2))
+    assert len(left) > 16
+    assert _most_in_a_window(left) <= 40
+
+
+def test_a_pause_is_for_every_process(tmp_path: Path) -> None:
+    """Slots taken before the pause wait for its end, and so does another process."""
+    path = tmp_path / "pace"
+
+    async def main() -> tuple[float, float]:
+        with closing(SharedPace(path, orders=10, window=1.0, last_sent_at=None)) as pace:
+            slot = await pace.reserve()
+            until = time.time() + 1.5
+            await pace.pause(until)
+            await pace.pause(until - 1.0)  # a shorter one does not shorten it
+            later = await pace.enter(slot)
+            assert later is not None
+            assert await pace.reserve() >= until
+            return until, later
+
+    until, later = asyncio.run(main())
+    assert later >= until
+    command = [sys.executable, "-c", _PROCESS, str(path), "10", "0.5"]
+    done = subprocess.run(command, input="go\n", capture_output=True, text=True, check=True, timeout=30)
+    left = json.loads(done.stdout.removeprefix("ready\n"))
+    assert left
+    assert min(left) >= until
+
+
+def test_a_lost_file_waits_out_a_window(tmp_path: Path) -> None:
+    """Nobody knows what left in the last window, so it is waited out since the ledger's last attempt."""
+    path = tmp_path / "pace"
+    asyncio.run(leave(path, orders=20, seconds=0.2))
+    path.unlink()
+    last = datetime.now(UTC)
+    with closing(SharedPace(path, orders=20, window=1.0, last_sent_at=last)) as pace:
+        slot = asyncio.run(pace.reserve())
+        assert slot >= last.timestamp() + 1.0
+        assert asyncio.run(pace.enter(slot)) == slot
+    with closing(SharedPace(path, orders=20, window=1.0, last_sent_at=last)) as again:
+        assert asyncio.run(again.reserve()) > slot
+
+
+def test_a_missed_slot_is_not_used(tmp_path: Path) -> None:
+    """An order that comes more than 10 ms late gets a new slot; one that is early is told to wait."""
+    now = 1_000.0
+    with closing(SharedPace(tmp_path / "pace", orders=2, window=1.0, last_sent_at=None, clock=lambda: now)) as pace:
+
+        async def main() -> None:
+            nonlocal now
+            first, second = await pace.reserve(), await pace.reserve()
+            assert (first, second) == (1_000.0, 1_000.5)
+            assert await pace.enter(second) == 1_000.5
+            now = 1_000.02
+            assert await pace.enter(first) == 1_001.0
+            now = 1_000.509
+            assert await pace.enter(second) is None
+            now = 1_001.0
+            assert await pace.enter(1_001.0) is None
+            now = 1_001.5
+            # The one of 1000.509 is less than a second ago.
+            assert await pace.enter(1_001.5) == pytest.approx(1_001.51)
+
+        asyncio.run(main())
+
+
+def test_the_file_is_private(tmp_path: Path) -> None:
+    """0600 whatever the umask."""
+    path = tmp_path / "pace"
+    with closing(SharedPace(path, orders=1, window=1.0, last_sent_at=None)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_broken_file_is_a_clear_error(tmp_path: Path) -> None:
+    """No traceback, and no thread left behind."""
+    path = tmp_path / "pace"
+    path.write_bytes(b"no database " * 1_000)
+    threads = set(threading.enumerate())
+    with pytest.raises(BatchOrdersError):
+        SharedPace(path, orders=1, window=1.0, last_sent_at=None)
+    assert set(threading.enumerate()) == threads

@@ -119,6 +119,10 @@ class FindingCode(StrEnum):
     SIGNATURE_NOT_AVAILABLE = "signature_not_available"
     CONFLICT = "conflict"
     DUPLICATE_ITEM = "duplicate_item"
+    NEAR_DUPLICATE = "near_duplicate"
+    REPEAT_ITEM = "repeat_item"
+    UNKNOWN_HISTORY = "unknown_history"
+    ORDERED_LONG_AGO = "ordered_long_ago"
     OUT_OF_STOCK = "out_of_stock"
     REPAIRED = "repaired"
 
@@ -174,7 +178,8 @@ class Sheet:
 
     `frame` has one column per sheet column, labelled 0, 1, 2 …, a RangeIndex, and only `str` in it (blank is "");
     the wholly blank rows are gone. `row_numbers[i]` is Excel's number of row i; `first_column` Excel's number of
-    column 0. `values` holds, by (row, column) position, what a workbook held where it was not text.
+    column 0. `values` holds, by (row, column) position, what a workbook held where it was not text; `above` the lines
+    above the header (a title, say), by Excel's row number.
     """
 
     path: Path
@@ -186,6 +191,7 @@ class Sheet:
     row_numbers: tuple[int, ...]
     first_column: int = 1
     values: Mapping[tuple[int, int], Value] = field(default_factory=dict)
+    above: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     delimiter: str = ","
 
     def cell(self, row: int, column: int) -> Cell:
@@ -252,6 +258,20 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What the guards ask of the past, for one sheet.
+
+    `look_alikes` are the orders placed, or maybe placed, by identity.py's traces; `known_numbers` those of the sheet's
+    order numbers that the ledger knows.
+    """
+
+    now: datetime
+    repeat_days: int
+    look_alikes: Mapping[str, tuple[Remembered, ...]] = field(default_factory=dict)
+    known_numbers: frozenset[str] = frozenset()
+
+
 class LineItem(NamedTuple):
     """A title and a quantity, both as text."""
 
@@ -309,7 +329,8 @@ class Remembered:
     """What the ledger knows of one order.
 
     `busy` says that a run which is alive has it now; `run_id` is the run that sent it last; `submitted_at` when.
-    `other_contents` are what the last sheet held, where that is not what was ordered.
+    `other_contents` are what the last sheet held, where that is not what was ordered; `last_seen_at` is when a run
+    last found the order in a sheet.
     """
 
     key: str
@@ -325,6 +346,7 @@ class Remembered:
     attempts: int
     busy: bool
     other_contents: Contents | None = None
+    last_seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,10 +46,11 @@ def read_error(document: dict[str, Any]) -> tuple[str, str]:
     error = document.get("error")
     if not isinstance(error, dict):
         return _text(document.get("message")), ""
-    details = error.get("details")
-    found = [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
-    parts = [_text(error.get("message"))]
-    parts += [f"{_text(detail.get('field'))}: {_text(detail.get('message'))}" for detail in found]
+    found = [detail for detail in _list(error.get("details")) if isinstance(detail, dict)]
+    whole = _text(error.get("message"))
+    details = [(_text(detail.get("field")), _text(detail.get("message"))) for detail in found]
+    # A detail that only says the whole again adds nothing for a person.
+    parts = [whole, *(": ".join(filter(None, detail)) for detail in details if detail[1] != whole)]
     return "; ".join(part for part in parts if part), _text(error.get("code"))
 
 

@@ -49,6 +49,11 @@ def render_csv(report: Report) -> bytes:
     delimiter = sheet.delimiter if sheet.kind is SheetKind.CSV else ","
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writerow([guarded(header) for header in results_layout.headers(report.mapped)])
-    writer.writerows([guarded(cell) for cell in row] for row in results_layout.rows(report))
+    mapped = report.mapped
+    writer.writerows([guarded(cell) for cell in line] for line in results_layout.lines_above(mapped))
+    writer.writerow([guarded(header) for header in results_layout.headers(mapped)])
+    gaps = results_layout.blank_lines_before(mapped)
+    for row, gap in zip(results_layout.rows(report), gaps, strict=True):
+        writer.writerows([[]] * gap)
+        writer.writerow([guarded(cell) for cell in row])
     return _LONE_SURROGATE.sub("\ufffd", text.getvalue()).encode("utf-8-sig")

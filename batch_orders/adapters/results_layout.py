@@ -31,6 +31,20 @@ def result_texts(row: ResultRow) -> tuple[str, ...]:
     return (row.status.value, row.order_number, row.message, submitted_at, row.run_id)
 
 
+def blank_lines_before(mapped: Mapped) -> Iterator[int]:
+    """For each row of the sheet, how many blank ones stood before it: they stay, so that every row keeps its number."""
+    before = mapped.sheet.header_row
+    for number in mapped.sheet.row_numbers:
+        yield number - before - 1
+        before = number
+
+
+def lines_above(mapped: Mapped) -> Iterator[tuple[str, ...]]:
+    """The lines above the header (a title, say), blank ones included."""
+    for number in range(1, mapped.sheet.header_row):
+        yield mapped.sheet.above.get(number, ())
+
+
 def rows(report: Report) -> Iterator[tuple[str, ...]]:
     """Every row, in the sheet's order, as texts beside `headers`."""
     frame = report.mapped.sheet.frame.iloc[:, list(kept_positions(report.mapped))]

@@ -57,7 +57,7 @@ _SUMMARY_WIDTHS = {"A": 26, "B": 90}
 
 
 def render_xlsx(report: Report) -> bytes:
-    """The whole results file. Row 1 is the header; row i of the sheet's frame is row i + 2."""
+    """The whole results file. Every row, and the header, keeps the number that it had in the input."""
     workbook = Workbook(write_only=True)
     workbook.properties.creator = _AUTHOR
     data = workbook.create_sheet(data_sheet_name(report.mapped.sheet.sheet_name))
@@ -75,6 +75,7 @@ class _DataSheet:
     def __init__(self, worksheet: Worksheet, report: Report) -> None:
         self._worksheet = worksheet
         self._looks = Looks(worksheet)
+        self._mapped = report.mapped
         self._values = report.mapped.sheet.values
         self._results = report.rows
         self._headers = results_layout.headers(report.mapped)
@@ -87,10 +88,15 @@ class _DataSheet:
     def write(self) -> None:
         """Everything, top to bottom: openpyxl wants what stands above the rows before the first of them."""
         self._lay_out()
+        for line in results_layout.lines_above(self._mapped):
+            self._worksheet.append([self._looks.text(text) for text in line])
         theirs = len(self._kept)
         looks = [HEADER] * theirs + [OUR_HEADER] * len(RESULT_COLUMNS)
         self._worksheet.append([self._looks.text(*header) for header in zip(self._headers, looks, strict=True)])
-        for row, (texts, result) in enumerate(zip(self._rows, self._results, strict=True)):
+        gaps = results_layout.blank_lines_before(self._mapped)
+        for row, (texts, result, gap) in enumerate(zip(self._rows, self._results, gaps, strict=True)):
+            for _ in range(gap):
+                self._worksheet.append([])
             cells = [self._their_cell(row, column, texts[column]) for column in range(theirs)]
             self._set_height(row, texts)
             self._worksheet.append(cells + self._our_cells(texts[theirs:], result))
@@ -99,9 +105,11 @@ class _DataSheet:
         sheet = self._worksheet
         _prepare_page(sheet, "landscape")
         sheet.sheet_view.tabSelected = True
-        sheet.freeze_panes = "A2"
-        sheet.print_title_rows = "1:1"
-        sheet.auto_filter.ref = f"A1:{get_column_letter(len(self._headers))}{len(self._rows) + 1}"
+        first = self._mapped.sheet.header_row
+        last = (first, *self._mapped.sheet.row_numbers)[-1]
+        sheet.freeze_panes = f"A{first + 1}"
+        sheet.print_title_rows = f"{first}:{first}"
+        sheet.auto_filter.ref = f"A{first}:{get_column_letter(len(self._headers))}{last}"
         for column, header in enumerate(self._headers):
             dimension = sheet.column_dimensions[get_column_letter(column + 1)]
             widest = _WIDEST_MESSAGE if column == self._message else _WIDEST
@@ -117,7 +125,7 @@ class _DataSheet:
         others = [row_height(text, _WIDEST) for text in texts if "\n" in text]
         height = max((height for height in [message, *others] if height), default=None)
         if height:
-            self._worksheet.row_dimensions[row + 2].height = height
+            self._worksheet.row_dimensions[self._mapped.sheet.row_numbers[row]].height = height
 
     def _their_cell(self, row: int, column: int, text: str) -> SheetCell:
         """A cell of the person's own: as it came, and marked with its findings."""

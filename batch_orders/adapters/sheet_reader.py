@@ -111,6 +111,9 @@ def _sheet(path: Path, kind: SheetKind, table: Table) -> Sheet:
         headers=tuple(_padded(table.rows[header], columns)),
         frame=pd.DataFrame([_padded(table.rows[row], columns) for row in kept], columns=range(columns), dtype="str"),
         row_numbers=tuple(table.row_numbers[row] for row in kept),
+        above={
+            table.row_numbers[row]: tuple(table.rows[row]) for row in range(header) if not is_blank(table.rows[row])
+        },
         values={(new_row[row], column): value for (row, column), value in originals if row in new_row},
         delimiter=table.delimiter,
     )

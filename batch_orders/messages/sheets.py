@@ -39,12 +39,12 @@ _MENDING: dict[Oddity, str] = {
 
 def columns_wrong(path: Path) -> str:
     """Columns are missing or double."""
-    return f"The columns of {path.name} cannot be told apart. Nothing was sent."
+    return f"The columns of {path.name} are not as they must be. Nothing was sent."
 
 
 def how_to_name_columns() -> str:
     """After missing or double columns."""
-    return "Mend the header row and run the same command again; sample sheets are in sample_inputs/."
+    return "Mend the header row and run the same command again."
 
 
 def missing_column(column: Column, nearest: str | None) -> str:

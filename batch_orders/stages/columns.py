@@ -90,6 +90,8 @@ _SYNONYMS: dict[Column, tuple[str, ...]] = {
 
 # How near (of 100) an unknown header must be to be suggested for a missing column.
 _NEAR = 70
+# Letters that a name must have to be looked for within a longer one.
+_LONG_ENOUGH = 5
 
 
 def _normalised(header: str) -> str:
@@ -160,7 +162,7 @@ def _missing(sheet: Sheet, found: Mapping[Column, Sequence[int]]) -> Iterable[Fi
             continue
         names = [_normalised(name) for name in (*_SYNONYMS[column], column.value)]
         scores = {
-            header: max((match[1] for match in process.extract(text, names, scorer=fuzz.ratio, limit=1)), default=0)
+            header: max((match[1] for match in process.extract(text, names, scorer=_nearness, limit=1)), default=0)
             for header, text in own.items()
         }
         near = sorted((h for h, score in scores.items() if score >= _NEAR), key=lambda h: -scores[h])
@@ -171,6 +173,13 @@ def _missing(sheet: Sheet, found: Mapping[Column, Sequence[int]]) -> Iterable[Fi
             column=column,
             suggestions=tuple(near[:1]),
         )
+
+
+def _nearness(one: str, other: str, **_: object) -> float:
+    """How alike two header names are, of 100: also where one is the beginning of a longer one, nearly."""
+    shorter = min(len(one), len(other))
+    part = 0.9 * fuzz.partial_ratio(one, other) if shorter >= _LONG_ENOUGH else 0.0
+    return max(fuzz.ratio(one, other), part)
 
 
 def _result_columns(headers: Sequence[str]) -> tuple[tuple[int, ...], str]:

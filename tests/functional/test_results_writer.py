@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
 import io
 import json
@@ -628,14 +629,31 @@ def test_findings_are_shown_at_the_cells_where_they_stand_now(marked: Workbook) 
     sheet = marked.worksheets[0]
     told = {cell.coordinate: cell.comment.text for row in sheet.iter_rows() for cell in row if cell.comment}
     assert told == {
-        "D2": "Warning: Few left.",
-        "A3": "Repaired: Trimmed.",
-        "D3": "Error: Not a number.\nSuggestion: 2\n\nRepaired: Trimmed.",
-        "B3": "Error: Missing.\nSuggestions: A; B",
+        "D6": "Warning: Few left.",
+        "A9": "Repaired: Trimmed.",
+        "D9": "Error: Not a number.\nSuggestion: 2\n\nRepaired: Trimmed.",
+        "B9": "Error: Missing.\nSuggestions: A; B",
     }
-    assert {name: fill(sheet[name]) for name in told} == {"D2": YELLOW, "A3": BLUE, "D3": RED, "B3": RED}
-    assert [fill(sheet[name]) for name in ("A2", "B2", "C2", "E3", "H3")] == [None] * 5
-    assert {cell.comment.author for cell in (sheet["D2"], sheet["D3"])} == {"batch-orders"}
+    assert {name: fill(sheet[name]) for name in told} == {"D6": YELLOW, "A9": BLUE, "D9": RED, "B9": RED}
+    assert [fill(sheet[name]) for name in ("A6", "B6", "C6", "E9", "H9")] == [None] * 5
+    assert {cell.comment.author for cell in (sheet["D6"], sheet["D9"])} == {"batch-orders"}
+
+
+@pytest.mark.parametrize("kind", SheetKind)
+def test_every_row_keeps_its_number(kind: SheetKind, tmp_path: Path) -> None:
+    """What the messages call row 9 is row 9 of the results too: a title and blank rows stay where they are."""
+    sheet = make_sheet(
+        ["email"], [["ana@example.com"], ["ben@example.com"]], header_row=3, row_numbers=(4, 7), kind=kind
+    )
+    titled = dataclasses.replace(sheet, above={1: ("=New hires",)})
+    with reserve(tmp_path / f"wave.results.{kind.value}") as results:
+        path = results.write(make_report(make_mapped(titled)))
+    if kind is SheetKind.CSV:
+        lines = [line.split(",")[0] for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    else:
+        lines = [str(row[0] or "") for row in read_xlsx(path.read_bytes()).worksheets[0].iter_rows(values_only=True)]
+    title = "'=New hires" if kind is SheetKind.CSV else "=New hires"
+    assert lines == [title, "", "email", "ana@example.com", "", "", "ben@example.com"]
 
 
 def test_comments_are_large_enough_to_read() -> None:
@@ -658,13 +676,13 @@ def test_comments_are_large_enough_to_read() -> None:
 def test_values_stay_what_they_were(marked: Workbook) -> None:
     """Numbers stay numbers and dates dates, in their format; postal codes and phones are text, blank ones too."""
     sheet = marked.worksheets[0]
-    assert (sheet["D2"].value, sheet["D2"].data_type) == (1, "n")
-    assert (sheet["E2"].value, sheet["E2"].number_format) == (datetime(2026, 12, 1), "dd.mm.yyyy")  # noqa: DTZ001
-    assert sheet["E3"].value is True
-    assert [sheet[name].value for name in ("B2", "B3", "C2", "C3")] == ["02139", None, "12125550142", "+1 212 555 0143"]
-    assert {sheet[name].number_format for name in ("B2", "B3", "C2", "C3")} == {"@"}
+    assert (sheet["D6"].value, sheet["D6"].data_type) == (1, "n")
+    assert (sheet["E6"].value, sheet["E6"].number_format) == (datetime(2026, 12, 1), "dd.mm.yyyy")  # noqa: DTZ001
+    assert sheet["E9"].value is True
+    assert [sheet[name].value for name in ("B6", "B9", "C6", "C9")] == ["02139", None, "12125550142", "+1 212 555 0143"]
+    assert {sheet[name].number_format for name in ("B6", "B9", "C6", "C9")} == {"@"}
     assert sheet.column_dimensions["B"].number_format == "@", "for rows that a person adds"
-    assert (sheet["G2"].value, sheet["G2"].data_type) == ("10001", "s")
+    assert (sheet["G6"].value, sheet["G6"].data_type) == ("10001", "s")
 
 
 @pytest.mark.parametrize(
@@ -688,16 +706,16 @@ def test_the_data_sheet_is_laid_out(marked: Workbook) -> None:
     sheet = marked.worksheets[0]
     assert marked.active is sheet
     assert [name.title for name in marked.worksheets] == ["New hires", "Summary"]
-    assert sheet.freeze_panes == "A2"
-    assert sheet.auto_filter.ref == "A1:J3"
-    assert all(cell.font.bold for cell in sheet[1])
-    assert not sheet["A2"].font.bold
+    assert sheet.freeze_panes == "A6"
+    assert sheet.auto_filter.ref == "A5:J9"
+    assert all(cell.font.bold for cell in sheet[5])
+    assert not sheet["A6"].font.bold
     widths = {letter: dimension.width for letter, dimension in sheet.column_dimensions.items()}
     assert widths["A"] >= len("ana@example.com")
     assert widths["H"] == 60, "the message is wide, and no wider"
-    assert sheet["H3"].alignment.wrap_text
-    assert sheet.row_dimensions[3].height > 30
-    assert sheet.row_dimensions[2].height is None
+    assert sheet["H9"].alignment.wrap_text
+    assert sheet.row_dimensions[9].height > 30
+    assert sheet.row_dimensions[6].height is None
 
 
 def test_each_status_has_a_colour_and_its_word() -> None:

@@ -557,6 +557,7 @@ def test_libraries_do_not_leak(
     # A sandbox that another test ran in this process has turned uvicorn's loggers down.
     monkeypatch.setattr(logger, "level", logging.NOTSET)
     monkeypatch.setattr(logger, "_cache", {})
+    monkeypatch.setattr(logger, "propagate", True)
     configure_logs(verbose=verbose, log_file=None)
     logger.debug("%s", CANARIES[0])
     logger.info("%s", CANARIES[0])

@@ -72,6 +72,7 @@ def _sheet_options(command: Callable[..., int]) -> Callable[..., int]:
         click.option("--sheet", "sheet_name", metavar="NAME", help="Which sheet of a workbook."),
         click.option("--encoding", metavar="NAME", help="A CSV file's encoding, where it is not UTF-8 (e.g. cp1252)."),
         click.option("--output", type=click.Path(path_type=Path), help="Where the results go (.csv or .xlsx)."),
+        click.option("--release", multiple=True, metavar="ORDER", help="Send an order held as a likely mistake."),
         click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed."),
         _sandbox_option,
     )
@@ -519,5 +520,9 @@ def _failed(
         from batch_orders.stages.report import failure_document  # noqa: PLC0415
 
         command = next((word for word in arguments if word in cli.commands), None)
-        _print_json(failure_document(command, message=message, hint=hint, exit_code=exit_code, findings=findings))
+        words = list(arguments)[list(arguments).index(command) + 1 :] if command in {"check", "submit"} else []
+        source = next((word for word in words if Path(word).suffix and not word.startswith("-")), None)
+        _print_json(
+            failure_document(command, source, message=message, hint=hint, exit_code=exit_code, findings=findings)
+        )
     return exit_code

@@ -58,6 +58,39 @@ def order_key(account: Account, employee: str, reference: str) -> str:
     return hmac.new(account.secret, message.encode(), hashlib.sha256).hexdigest()
 
 
+def full_name(contents: Contents) -> str:
+    """First and last name, for telling people apart; "" where either is blank."""
+    return _full_name(contents.firstname, contents.lastname)
+
+
+def employee_trace(employee: str) -> str:
+    """What all orders for one (normalised) e-mail address have in common."""
+    return f"employee:{employee}"
+
+
+def traces(employee: str, contents: Contents) -> tuple[str, ...]:
+    """What two orders have in common that are likely for one person: name and postal code, name and phone, mailbox.
+
+    A phone alone is none: a household or an office shares it. The mailbox is the address without its +tag.
+    """
+    local, at, domain = employee.rpartition("@")
+    mailbox = (f"mailbox:{local.partition('+')[0]}@{domain}",) if at and local.partition("+")[0] else ()
+    person = traces_of_person(contents.firstname, contents.lastname, contents.phone_number, contents.shipping_zip)
+    return (*person, *mailbox)
+
+
+def traces_of_person(firstname: str, lastname: str, phone: str, postal_code: str) -> tuple[str, ...]:
+    """The traces that a name leaves; none where it is blank."""
+    name = _full_name(firstname, lastname)
+    parts = {"zip": "".join(normalise_text(postal_code).split()), "phone": "".join(normalise_text(phone).split())}
+    return tuple(json.dumps([kind, name, part]) for kind, part in parts.items() if name and part)
+
+
+def _full_name(firstname: str, lastname: str) -> str:
+    first, last = (" ".join(normalise_text(part).split()) for part in (firstname, lastname))
+    return json.dumps([first, last]) if first and last else ""
+
+
 def content_hash(contents: Contents) -> str:
     """What an order holds, as 64 hexadecimal digits.
 

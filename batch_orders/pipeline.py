@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from batch_orders.errors import BatchOrdersError, RunStoppedError, UsageError
 from batch_orders.messages import outcomes, runs
-from batch_orders.models import Outcome, RowStatus, RunRecord
+from batch_orders.models import History, Outcome, RowStatus, RunRecord
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from batch_orders.stages import report as reporting
 from batch_orders.stages.columns import map_columns
 from batch_orders.stages.group import group
-from batch_orders.stages.plan import plan, standing
+from batch_orders.stages.plan import numbers_in_sheet, plan, standing, traces_asked_for
 from batch_orders.stages.validate import validate
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ class Judging:
     progress: Progress
     stop: Stop
     host: str
+    now: datetime
+    repeat_days: int
     retry_rejected: bool = False
+    released: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,6 @@ class Ordering:
     read_bytes: Callable[[], bytes]
     options: Mapping[str, str | None]
     run_id: str
-    now: datetime
     max_orders: int
     limit: int | None = None
 
@@ -106,7 +108,7 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
             run_id=None if declined else ordering.run_id,
             ended={**_beyond_limit(planned, ordering.limit), **ended},
             unsent=Outcome(status=RowStatus.NOT_SENT, message=outcomes.left_over()),
-            about=_about(mapped, judging.host, has_ledger=True, ordering=ordering),
+            about=_about(mapped, judging.host, has_ledger=True, run=(ordering.run_id, judging.now)),
             stopped=_stopped(judging.stop, planned, ordering.limit),
             stop_code=judging.stop.exit_code or RunStoppedError.exit_code,
         )
@@ -142,14 +144,34 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     grouped, loose_rows = group(checked)
     memory = judging.memory
     orders = [(memory.key(order) if memory else None, order) for order in grouped]
+    history = History(now=judging.now, repeat_days=judging.repeat_days)
+    if memory:
+        history = dataclasses.replace(
+            history,
+            look_alikes=memory.look_alikes(traces_asked_for(orders)),
+            known_numbers=memory.known_numbers(set(numbers_in_sheet(checked).values())),
+        )
     return mapped, plan(
         checked,
         orders,
         loose_rows,
         remembered=memory.recall([key for key, _ in orders if key]) if memory else {},
+        history=history,
         catalog=catalog,
         retry_rejected=judging.retry_rejected,
+        released=_released(judging.released, [key for key, _ in orders if key]),
     )
+
+
+def _released(names: Sequence[str], keys: Sequence[str]) -> frozenset[str]:
+    """The orders that `--release` names; UsageError where the sheet has no such order, or several."""
+    released = set()
+    for name in names:
+        found = [key for key in keys if name and key.startswith(name.lower())]
+        if len(found) != 1:
+            raise UsageError(runs.cannot_release(name, len(found)), hint=runs.how_to_release())
+        released.add(found[0])
+    return frozenset(released)
 
 
 async def _unless_stopped(judging: Judging) -> Catalog:
@@ -180,12 +202,13 @@ async def _carry_out(
             command="submit",
             input=source,
             host=judging.host,
-            started_at=ordering.now,
+            started_at=judging.now,
             sheet=ordering.read_bytes(),
             options=ordering.options,
         )
     )
     try:
+        ledger.note_release(run_id, _released(judging.released, [d.key for d in planned.decisions if d.key]))
         # Should the process die on the way, the results can be rebuilt from here.
         ledger.save_report(run_id, reporting.freeze(report({})))
         ended = await _place(judging, ordering, planned, careful=careful)
@@ -279,13 +302,13 @@ def _stopped(stop: Stop, planned: Plan, limit: int | None) -> str:
 
 
 def _about(
-    mapped: Mapped, host: str, *, has_ledger: bool, ordering: Ordering | None = None
+    mapped: Mapped, host: str, *, has_ledger: bool, run: tuple[str, datetime] | None = None
 ) -> Sequence[tuple[str, str]]:
     sheet = mapped.sheet
     name = f"{sheet.path.name}, sheet “{sheet.sheet_name}”" if sheet.sheet_name else sheet.path.name
     lines = [("Sheet", name), ("Device Hub", host)]
-    if ordering is not None:
-        lines += [("Run", ordering.run_id), ("Started", f"{ordering.now:%Y-%m-%d %H:%M:%S} UTC")]
+    if run is not None:
+        lines += [("Run", run[0]), ("Started", f"{run[1]:%Y-%m-%d %H:%M:%S} UTC")]
     if not has_ledger:
         lines.append(("Ledger", runs.no_ledger()))
     return lines

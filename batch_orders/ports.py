@@ -55,8 +55,21 @@ class Memory(Protocol):
     def recall(self, keys: Iterable[str]) -> Mapping[str, Remembered]:
         """What is known of these orders; orders never attempted are left out."""
 
+    def look_alikes(self, traces: Iterable[str]) -> Mapping[str, tuple[Remembered, ...]]:
+        """By trace (identity.py), the orders that have it and were placed, or may have been."""
+
+    def known_numbers(self, numbers: Iterable[str]) -> frozenset[str]:
+        """Which of these order numbers were ever given out to this account."""
+
+
+class Notes(Protocol):
+    """What a run writes down about orders that it does not send itself, or sends on purpose."""
+
     def note_contents(self, contents: Mapping[str, Contents | None]) -> None:
-        """Remember, by key, what a sheet holds instead of what was ordered (None: it holds just that)."""
+        """Remember, by key, that a sheet has these orders, and what it holds where that is not what was ordered."""
+
+    def note_release(self, run_id: str, keys: Iterable[str]) -> None:
+        """A person sends orders on purpose that were held."""
 
 
 class Journal(Protocol):
@@ -133,5 +146,5 @@ class ResultsPlace(Protocol):
         """Write the whole results sheet and move it into place; never over an existing file."""
 
 
-class LedgerPort(Memory, Runs, Journal, Protocol):
+class LedgerPort(Memory, Notes, Runs, Journal, Protocol):
     """All that a run asks of the ledger."""

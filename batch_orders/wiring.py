@@ -40,6 +40,7 @@ class SheetRequest:
     encoding: str | None = None
     output: Path | None = None
     retry_rejected: bool = False
+    release: tuple[str, ...] = ()
     limit: int | None = None
 
     def read(self) -> Sheet:
@@ -139,7 +140,7 @@ async def check(world: World, request: SheetRequest) -> Report:
     """Validate a sheet; send nothing."""
     with world.ledger_if_any() as ledger:
         async with world.device_hub() as hub:
-            return await pipeline.check(_judging(world, request, hub, ledger))
+            return await pipeline.check(_judging(world, request, hub, ledger, datetime.now(UTC)))
 
 
 async def submit(
@@ -164,11 +165,10 @@ async def submit(
                 read_bytes=request.path.read_bytes,
                 options={"sheet_name": request.sheet_name, "encoding": request.encoding},
                 run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-                now=now,
                 max_orders=settings.max_orders,
                 limit=request.limit,
             )
-            return await pipeline.submit(_judging(world, request, hub, ledger), ordering)
+            return await pipeline.submit(_judging(world, request, hub, ledger, now), ordering)
 
 
 def write_report(report: Report, output: Path) -> Path:
@@ -192,7 +192,7 @@ def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Pat
     return report, write_report(report, results_path(beside, sheet.kind, output))
 
 
-def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger | None) -> Judging:
+def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger | None, now: datetime) -> Judging:
     return Judging(
         read_sheet=request.read,
         catalog=hub,
@@ -200,7 +200,10 @@ def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger
         progress=world.progress,
         stop=world.stop,
         host=world.host,
+        now=now,
+        repeat_days=world.settings.repeat_days,
         retry_rejected=request.retry_rejected,
+        released=request.release,
     )
 
 

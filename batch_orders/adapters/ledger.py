@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, and_, create_engine, event, func, insert, or_, select, update
+from sqlalchemy import Engine, and_, bindparam, create_engine, delete, event, func, insert, or_, select, update
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
@@ -136,6 +136,35 @@ class Ledger:
         self._bury_dead_runs()
         with self._read() as connection:
             return {row.order_key: self._remembered(row) for row in self._rows(connection, wanted)}
+
+    def look_alikes(self, traces: Iterable[str]) -> Mapping[str, tuple[Remembered, ...]]:
+        """By trace (identity.py), the orders that have it and were placed, or may have been."""
+        by_hash = {self._keyed_hash(trace): trace for trace in traces}
+        hashes = list(by_hash)
+        maybe_placed = [state.value for state in (OrderState.ORDERED, OrderState.SENDING, OrderState.UNKNOWN)]
+        found: dict[str, list[Remembered]] = {}
+        with self._read() as connection:
+            for start in range(0, len(hashes), _MOST_KEYS):
+                query = (
+                    select(schema.orders, schema.traces.c.hash)
+                    .join(schema.traces, schema.traces.c.order_key == schema.orders.c.order_key)
+                    .where(schema.traces.c.hash.in_(hashes[start : start + _MOST_KEYS]))
+                    .where(schema.orders.c.state.in_(maybe_placed))
+                )
+                for row in connection.execute(query):
+                    found.setdefault(by_hash[row.hash], []).append(self._remembered(row))
+        return {trace: tuple(orders) for trace, orders in found.items()}
+
+    def known_numbers(self, numbers: Iterable[str]) -> frozenset[str]:
+        """Which of these order numbers were ever given out to this account."""
+        wanted = list(numbers)
+        column = schema.order_numbers.c.order_number
+        known: set[str] = set()
+        with self._read() as connection:
+            for start in range(0, len(wanted), _MOST_KEYS):
+                query = select(column).where(column.in_(wanted[start : start + _MOST_KEYS]))
+                known |= {row.order_number for row in connection.execute(query)}
+        return frozenset(known)
 
     def orders(self, *states: OrderState, run_id: str | None = None) -> tuple[Remembered, ...]:
         """Every order in one of these states (all without any), of one run where that is given; oldest first."""
@@ -323,12 +352,22 @@ class Ledger:
         return found[0]
 
     def note_contents(self, contents: Mapping[str, Contents | None]) -> None:
-        """Remember, by key, what a sheet holds instead of what was ordered (None: it holds just that)."""
+        """Remember, by key, that a sheet has these orders, and what it holds where that is not what was ordered."""
+        now = _text(_now())
+        rows = [
+            {"key": key, "other": None if other is None else json.dumps(dataclasses.asdict(other)), "now": now}
+            for key, other in contents.items()
+        ]
+        query = update(schema.orders).where(schema.orders.c.order_key == bindparam("key"))
+        if rows:
+            with self._write() as connection:
+                connection.execute(query.values(other_contents=bindparam("other"), last_seen_at=bindparam("now")), rows)
+
+    def note_release(self, run_id: str, keys: Iterable[str]) -> None:
+        """A person sends orders on purpose that were held: one entry in the audit for each."""
         with self._write() as connection:
-            for key, other in contents.items():
-                text = None if other is None else json.dumps(dataclasses.asdict(other))
-                query = update(schema.orders).where(schema.orders.c.order_key == key)
-                connection.execute(query.values(other_contents=text))
+            for key in keys:
+                self._note(connection, "release", key, run_id)
 
     def settle_placed(self, order: Remembered, order_number: str, note: str) -> None:
         """An unknown order was placed, under this number; LedgerError where another order has it."""
@@ -454,6 +493,7 @@ class Ledger:
             submitted_at=_time(row.submitted_at),
             attempts=row.attempts,
             other_contents=_contents(row.other_contents) if row.other_contents else None,
+            last_seen_at=_time(row.last_seen_at),
             busy=row.claimed_by is not None and self._liveness.is_alive(row.claimed_by),
         )
 
@@ -474,12 +514,18 @@ class Ledger:
             "claimed_by": claim.run_id,
             "claim_token": claim.token,
             "updated_at": _text(_now()),
+            "last_seen_at": _text(_now()),
         }
         if is_new:
             connection.execute(insert(schema.orders).values(order_key=claim.key, attempts=0, **values))
         else:
             query = update(schema.orders).where(schema.orders.c.order_key == claim.key)
             connection.execute(query.values(**values))
+            connection.execute(delete(schema.traces).where(schema.traces.c.order_key == claim.key))
+        order = claim.order
+        traces = {identity.employee_trace(order.employee), *identity.traces(order.employee, order.contents)}
+        rows = [{"order_key": claim.key, "hash": self._keyed_hash(trace)} for trace in sorted(traces)]
+        connection.execute(insert(schema.traces), rows)
 
     def _bury_dead_runs(self) -> None:
         """Free what dead runs had not sent; what they were sending may have arrived, so it is unknown."""

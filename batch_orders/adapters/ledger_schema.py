@@ -106,6 +106,7 @@ orders = Table(
     Column("updated_at", String, nullable=False),
     # What the last sheet with this order held, where that is not what was ordered: a person may accept it.
     Column("other_contents", Text),
+    Column("last_seen_at", String),
     CheckConstraint("state IN ('planned', 'sending', 'ordered', 'rejected', 'unknown')", name="known_state"),
     CheckConstraint("(claimed_by IS NULL) = (claim_token IS NULL)", name="claim_has_token"),
     CheckConstraint("state <> 'sending' OR claimed_by IS NOT NULL", name="sending_is_claimed"),
@@ -135,6 +136,14 @@ order_numbers = Table(
     metadata,
     Column("order_number", String, primary_key=True),
     Column("order_key", String(64), ForeignKey("orders.order_key"), nullable=False),
+)
+
+# Keyed hashes of what two orders for one person have in common (identity.py's traces).
+traces = Table(
+    "traces",
+    metadata,
+    Column("order_key", String(64), ForeignKey("orders.order_key"), primary_key=True),
+    Column("hash", String(64), primary_key=True, index=True),
 )
 
 # What a person said when settling an order. It may name people, so the audit holds its keyed hash only.

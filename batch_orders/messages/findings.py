@@ -9,6 +9,7 @@ from batch_orders.models import Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from batch_orders.models import Cell
@@ -71,6 +72,11 @@ def repaired(before: str, after: str) -> str:
     if quote(before) == quote(after):
         return f"Spaces or line breaks that do not belong there were taken out; the value is {quote(after)}."
     return f"{quote(before)} was read as {quote(after)}."
+
+
+def zeros_of_the_format(text: str) -> str:
+    """A ZIP code typed as a number."""
+    return f"The cell holds a number; it was read as {quote(text)}, with the zeros that the cell's format shows."
 
 
 def email(value: str, reason: str, suggestions: Sequence[str]) -> str:
@@ -249,3 +255,60 @@ def out_of_stock(title: str, asked: int, stock: int, short: int, rows: Sequence[
 def lacks_columns(path: Path) -> str:
     """Every row's country needs a column that the sheet does not have."""
     return f"Every row of {path.name} ships to a country that needs a column which the sheet lacks. Nothing was sent."
+
+
+# Guards ---------------------------------------------------------------------------------------------------------
+
+
+def near_duplicate_of_placed(email: str, order_number: str | None) -> str:
+    """The same person, it seems, was ordered for under another e-mail address."""
+    number = f" (order {order_number})" if order_number else ""
+    return (
+        f"This looks like the person who was ordered for as {email}{number}: same name with the same postal code or "
+        "phone, or the same mailbox. If it is another person, or the order is wanted all the same, send it with "
+        "--release; else take the rows out."
+    )
+
+
+def near_duplicate_in_sheet(rows: Sequence[int]) -> str:
+    """The same person, it seems, stands in the sheet twice."""
+    where = "row" if len(rows) == 1 else "rows"
+    return (
+        f"This looks like the person of {where} {_listed([str(row) for row in rows])}, under another e-mail address: "
+        "same name with the same postal code or phone, or the same mailbox. Keep one address; or, if these are two "
+        "people, send the orders with --release."
+    )
+
+
+def repeat_of_placed(title: str, order_number: str | None) -> str:
+    """The same title for the same person under another reference, lately."""
+    number = f" (order {order_number})" if order_number else ""
+    return (
+        f"{quote(title)} was ordered for this employee lately, under another order reference{number}. If a second one "
+        "is wanted, send the order with --release; else take the row out."
+    )
+
+
+def repeat_in_sheet(title: str, row: int) -> str:
+    """The same title for the same person under two references of one sheet."""
+    return (
+        f"{quote(title)} stands in this sheet for this employee under another order reference too (row {row}). If a "
+        "second one is wanted, send the orders with --release; else take one row out."
+    )
+
+
+def unknown_history(order_number: str) -> str:
+    """The sheet says that the row was ordered, and the ledger does not know of it."""
+    return (
+        f"This row carries the order number {quote(order_number)}, and this ledger does not know it: was it ordered "
+        "with another ledger? Nothing is sent for it. Use that ledger; or clear the result columns if it was never "
+        "really ordered (a sandbox run, say)."
+    )
+
+
+def ordered_long_ago(placed: datetime, order_number: str) -> str:
+    """Placed so long ago that it may be a rehire."""
+    return (
+        f"This was ordered on {placed:%Y-%m-%d} already (order {order_number}), and no sheet has had it for months. "
+        "If the employee was hired again and needs it once more, give the rows an order reference."
+    )

@@ -74,10 +74,14 @@ def claim_lost() -> str:
 
 def other_login(path: Path, origin: str, known: Sequence[str]) -> str:
     """The settings name another host or login than the account's."""
-    places = ", ".join(known) or "none"
+    if origin in known:
+        return (
+            f"The ledger {path} belongs to an account at {origin}, which has ordered with another client_id so far "
+            "than the settings name. Nothing was sent."
+        )
     return (
-        f"The ledger {path} belongs to an account that orders at {places}, with another login or host than the "
-        f"settings name (now: {origin}). Nothing was sent."
+        f"The ledger {path} belongs to an account that orders at {', '.join(known) or 'no host yet'}; "
+        f"the settings name {origin}. Nothing was sent."
     )
 
 

@@ -34,13 +34,13 @@ COLUMN_NAMES: dict[Column, str] = {
 STATUS_MEANINGS: dict[RowStatus, str] = {
     RowStatus.ALREADY_ORDERED: "placed by an earlier run; nothing to do",
     RowStatus.UNKNOWN: "sent, and no proof either way: ask Device Hub whether the order is there, then settle it",
-    RowStatus.INVALID: "has an error: mend the marked cells and submit again",
-    RowStatus.CHANGED: "was ordered before with other contents: nothing was sent",
-    RowStatus.HELD: "is fine itself, but another row of the same order is not",
-    RowStatus.WAITING: "its date has not come",
+    RowStatus.INVALID: "with errors: mend the marked cells and submit again",
+    RowStatus.CHANGED: "ordered before with other contents: nothing was sent",
+    RowStatus.HELD: "fine in itself, but another row of the order is not, or it looks like something ordered already",
+    RowStatus.WAITING: "the date has not come",
     RowStatus.READY: "would be ordered",
     RowStatus.ORDERED: "placed in this run",
-    RowStatus.REJECTED: "refused by Device Hub: its reason is in the message",
+    RowStatus.REJECTED: "refused by Device Hub: the reason is in the message",
     RowStatus.NOT_SENT: "not sent yet: run the same command again to go on",
 }
 
@@ -60,7 +60,7 @@ def answer_lost() -> str:
 
 def answered(kind: VerdictKind, answer: Answer) -> str:
     """What Device Hub's answer means for the order."""
-    said = f" Device Hub says: {_quote(answer.message)}" if answer.message else ""
+    said = f" Device Hub says: {_sentence(_quote(answer.message))}" if answer.message else ""
     match kind:
         case VerdictKind.ORDERED:
             return "Ordered."
@@ -141,8 +141,9 @@ def _differences(before: Contents, now: Contents) -> Iterable[str]:
 
 def held(rows: Iterable[int]) -> str:
     """The row waits for another row of its order."""
-    numbers = ", ".join(str(row) for row in rows)
-    return f"This row is fine. Its order waits until row {numbers} is mended, so that nobody gets half an order."
+    numbers = [str(row) for row in rows]
+    them = f"row {numbers[0]} is" if len(numbers) == 1 else f"rows {', '.join(numbers[:-1])} and {numbers[-1]} are"
+    return f"This row is fine. Its order waits until {them} mended, so that nobody gets half an order."
 
 
 def rejected_before(message: str) -> str:
@@ -168,6 +169,10 @@ def beyond_limit() -> str:
 def ready() -> str:
     """check: the order would be placed."""
     return "Ready to order."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _quote(text: str) -> str:

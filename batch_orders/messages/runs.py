@@ -12,10 +12,16 @@ if TYPE_CHECKING:
 _NEXT_STEPS = {
     0: "Nothing: every row of the sheet is taken care of.",
     1: "Read the message above: it says what was and was not done. Then run the same command again.",
-    3: "Nothing was sent. Mend the marked cells and submit the sheet again.",
-    4: "Some rows need a person: mend the marked cells in the results file, then submit that file.",
+    3: "Nothing was sent. Mend the marked cells in the results file, then submit that file.",
+    4: "Some rows need a person: do what their messages in the results file say there, then submit that file.",
     5: "Look the unknown orders up at Device Hub; `batch-orders status` says how to settle them.",
     6: "Run the same command again: it goes on where it stopped, and nothing is sent twice.",
+}
+_NEXT_STEPS_AFTER_CHECK = {
+    0: "Everything is fine: submit the sheet to place what is ready.",
+    3: "Mend these cells in the sheet and check again (--output FILE writes a copy with the cells marked).",
+    4: "Mend what is named above and check again (--output FILE writes a copy with the cells marked), or submit: "
+    "the orders that are ready are placed, and the others wait.",
 }
 
 
@@ -105,10 +111,10 @@ def status_line(status: RowStatus, rows: int, orders: int) -> str:
     return f"{count(rows, 'row')}{people}: {STATUS_MEANINGS[status]}"
 
 
-def next_step(exit_code: int, *, ready: bool) -> str:
-    """What a person does after a run that ended with this exit code; `ready` where orders wait to be placed."""
-    if exit_code == 0 and ready:
-        return "Everything is fine: `batch-orders submit FILE` places the orders."
+def next_step(exit_code: int, *, is_check: bool) -> str:
+    """What a person does after a run that ended with this exit code."""
+    if is_check and exit_code in _NEXT_STEPS_AFTER_CHECK:
+        return _NEXT_STEPS_AFTER_CHECK[exit_code]
     return _NEXT_STEPS[exit_code]
 
 
@@ -130,3 +136,14 @@ def interrupting() -> str:
 def bug(kind: str) -> str:
     """Something happened that nobody foresaw."""
     return f"Unexpected failure ({kind}): nothing new was sent; orders that were on their way were finished."
+
+
+def cannot_release(name: str, found: int) -> str:
+    """`--release` that names no order of the sheet, or several."""
+    many = "no order" if found == 0 else f"{found} orders"
+    return f"--release {name}: the sheet has {many} with this id. Nothing was sent."
+
+
+def how_to_release() -> str:
+    """How to find an order's id."""
+    return "The id is in `batch-orders check FILE --json`, and beside the order in the list of what is held."

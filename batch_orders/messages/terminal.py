@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch_orders.messages.outcomes import COLUMN_NAMES, changed
 from batch_orders.messages.runs import count
-from batch_orders.models import OrderState, Severity, order_id
+from batch_orders.models import FindingCode, OrderState, RowStatus, Severity, order_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 # More findings than this are not listed on the terminal: the results sheet has them all.
 _MOST_FINDINGS = 30
-_WIDTH = 14
+_WIDTH = 16
+# Orders in these states have no finding at a cell: their message is told by itself.
+_TOLD_BY_ORDER = {RowStatus.CHANGED, RowStatus.REJECTED, RowStatus.UNKNOWN}
 
 
 def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None) -> str:
@@ -38,6 +40,13 @@ def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None) -> st
     if plan.held_back or plan.loose_rows:
         lines.append(f"  Held back: {count(len(plan.held_back), 'order')}, because of:")
         lines += [f"    {line}" for line in _finding_lines(mapped, _errors(plan.findings), most=10)]
+        numbers = mapped.sheet.row_numbers
+        lines += [
+            f"    ‖ {_rows_named([numbers[row] for row in decision.order.rows])} {decision.order.email}: "
+            f"{decision.settled.message}"
+            for decision in plan.held_back
+            if decision.settled is not None
+        ]
     warnings = [f for f in plan.findings if f.severity is Severity.WARNING]
     if warnings:
         lines.append("  Worth knowing:")
@@ -57,6 +66,13 @@ def report_text(report: Report, results: Path | None) -> str:
     shown = [f for f in report.findings if f.severity is not Severity.REPAIR]
     if shown:
         lines += [*_finding_lines(report.mapped, shown, most=_MOST_FINDINGS), ""]
+    numbers = report.mapped.sheet.row_numbers
+    lines += [
+        f"{'?' if order.status is RowStatus.UNKNOWN else '‖'} {_rows_named([numbers[row] for row in order.rows])} "
+        f"{order.email}: {order.message}"
+        for order in report.orders
+        if order.status in _TOLD_BY_ORDER
+    ]
     repairs = len(report.findings) - len(shown)
     if repairs:
         lines += [
@@ -144,6 +160,10 @@ def _order_lines(order: Remembered) -> Iterable[str]:
         yield f"      {order.message}"
 
 
+def _rows_named(numbers: Sequence[int]) -> str:
+    return f"row {numbers[0]}" if len(numbers) == 1 else f"rows {', '.join(map(str, numbers))}"
+
+
 def _errors(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity is Severity.ERROR]
 
@@ -159,4 +179,6 @@ def _finding_lines(mapped: Mapped, findings: Sequence[Finding], *, most: int) ->
 
 
 def _suggestion(finding: Finding) -> str:
+    if finding.code is FindingCode.CONFLICT:
+        return ""  # its suggestions are order references, not values for the cell
     return f" → {finding.suggestions[0]}" if finding.suggestions else ""

@@ -163,7 +163,7 @@ def _summed_up(
         summary=(
             *about,
             *_status_lines(orders, statuses),
-            *_last_lines(stopped, code, ready=bool(statuses[RowStatus.READY])),
+            *_last_lines(stopped, code, is_check=command == "check"),
         ),
         stopped=stopped,
     )
@@ -188,10 +188,10 @@ def _status_lines(orders: Sequence[OrderResult], statuses: Mapping[RowStatus, in
             yield status.value, runs.status_line(status, statuses[status], by_order[status])
 
 
-def _last_lines(stopped: str, code: int, *, ready: bool) -> Iterable[tuple[str, str]]:
+def _last_lines(stopped: str, code: int, *, is_check: bool) -> Iterable[tuple[str, str]]:
     if stopped:
         yield "Stopped early", stopped
-    yield "What next", runs.next_step(code, ready=ready)
+    yield "What next", runs.next_step(code, is_check=is_check)
 
 
 # As documents ---------------------------------------------------------------------------------------------------
@@ -226,13 +226,13 @@ def document(done: Report, *, results: str | None) -> dict[str, Any]:
 
 
 def failure_document(
-    command: str | None, *, message: str, hint: str, exit_code: int, findings: Sequence[Finding]
+    command: str | None, source: str | None, *, message: str, hint: str, exit_code: int, findings: Sequence[Finding]
 ) -> dict[str, Any]:
     """The `--json` document of a command that ended before it had a plan: `error` says why."""
     return {
         "run_id": None,
         "command": command,
-        "input": None,
+        "input": source,
         "results": None,
         "exit_code": exit_code,
         "error": {"message": message, "hint": hint or None},

@@ -82,6 +82,18 @@ def repair_findings(mapped: Mapped, raw: Values, own: Values) -> Iterator[Findin
             if before != after and after and unicodedata.normalize("NFC", before) != after:
                 complaint = Complaint(messages.repaired(before, after), severity=Severity.REPAIR)
                 yield finding(mapped, FindingCode.REPAIRED, column, [row], complaint)
+    yield from _zeros_of_the_format(mapped, raw)
+
+
+def _zeros_of_the_format(mapped: Mapped, raw: Values) -> Iterator[Finding]:
+    """A ZIP code that is a number in the workbook, whose leading zeros only the cell's format shows."""
+    position = mapped.positions.get(Column.SHIPPING_ZIP)
+    for (row, column), value in mapped.sheet.values.items():
+        text = raw[Column.SHIPPING_ZIP][row] if column == position else ""
+        if text.startswith("0") and not isinstance(value.value, bool) and isinstance(value.value, int | float):
+            message = messages.zeros_of_the_format(text)
+            complaint = Complaint(message, severity=Severity.REPAIR)
+            yield finding(mapped, FindingCode.REPAIRED, Column.SHIPPING_ZIP, [row], complaint)
 
 
 def _each(function: Callable[[str], str], values: Sequence[str]) -> list[str]:

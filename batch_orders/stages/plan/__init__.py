@@ -6,6 +6,7 @@ then come `unknown`, `invalid`, `changed`, `held`, and what is left may be sent.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,14 @@ from batch_orders.models import (
     RowStatus,
     Severity,
 )
+from batch_orders.stages.plan.guards import guard, long_ago, numbers_in_sheet, traces_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch_orders.models import Catalog, Checked, Contents, Order, Remembered
+    from batch_orders.models import Catalog, Checked, Contents, History, Order, Remembered
+
+__all__ = ["numbers_in_sheet", "plan", "standing", "traces_asked_for"]
 
 
 def plan(
@@ -36,24 +40,44 @@ def plan(
     loose_rows: tuple[int, ...],
     *,
     remembered: Mapping[str, Remembered],
+    history: History,
     catalog: Catalog,
     retry_rejected: bool,
+    released: frozenset[str] = frozenset(),
 ) -> Plan:
-    """What is to happen with each order. `orders` come with their keys (None where there is no ledger)."""
+    """What is to happen with each order. `orders` come with their keys (None where there is no ledger).
+
+    `released` are the keys of orders that a person sends on purpose although they look like a mistake.
+    """
     errors = _errors_by_row(checked)
-    decisions = tuple(
+    decisions = [
         _decide(order, key, errors, remembered.get(key) if key else None, retry_rejected=retry_rejected)
         for key, order in orders
-    )
-    done = {
-        row for d in decisions if d.settled and d.settled.status is RowStatus.ALREADY_ORDERED for row in d.order.rows
-    }
-    findings = _still_matter(checked, done)
+    ]
+    still_open = [position for position, decision in enumerate(decisions) if decision.settled is None]
+    guarded = guard(checked, orders, loose_rows, history, open_orders=still_open, released=released)
+    for position, messages in guarded.holds.items():
+        decisions[position] = _held(decisions[position], " ".join(messages))
+    placed = [d for d in decisions if d.settled and d.settled.status is RowStatus.ALREADY_ORDERED]
+    done = {row for decision in placed for row in decision.order.rows}
+    warned = [long_ago(checked, d.order, remembered[d.key], history.now) for d in placed if d.key]
     return Plan(
-        decisions=decisions,
+        decisions=tuple(decisions),
         loose_rows=loose_rows,
-        findings=(*findings, *_shortages(checked, decisions, catalog)),
+        findings=(
+            *_still_matter(checked, done),
+            *guarded.findings,
+            *(finding for finding in warned if finding is not None),
+            *_shortages(checked, decisions, catalog),
+        ),
     )
+
+
+def _held(decision: Decision, message: str) -> Decision:
+    """The order looks like a mistake: rows with errors of their own stay invalid, the others are held for this."""
+    rows = decision.blocked or ((RowStatus.HELD, message),) * len(decision.order.rows)
+    blocked = tuple((RowStatus.HELD, message) if status is RowStatus.HELD else (status, text) for status, text in rows)
+    return dataclasses.replace(decision, blocked=blocked)
 
 
 def standing(remembered: Remembered, contents: Contents, *, retry_rejected: bool) -> Outcome | None:

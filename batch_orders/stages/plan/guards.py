@@ -1,0 +1,211 @@
+"""Guards: orders that are fine in themselves and look like a mistake all the same.
+
+The same person under two e-mail addresses, the same title for the same person under two references, a row that says
+it was ordered and that the ledger does not know: each is held until a person has looked (`--release`, `ledger adopt`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from batch_orders import identity
+from batch_orders.messages import findings as messages
+from batch_orders.models import Column, Finding, FindingCode, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from batch_orders.models import Checked, History, Order, Remembered
+
+# An order that was placed this long ago, and that no run has seen for so long, may be a rehire's.
+_LONG_AGO = timedelta(days=180)
+_UNSEEN = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarded:
+    """What the guards found: messages by position in `orders` for those to hold, and all findings."""
+
+    holds: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def guard(
+    checked: Checked,
+    orders: Sequence[tuple[str | None, Order]],
+    loose_rows: Sequence[int],
+    history: History,
+    *,
+    open_orders: Sequence[int],
+    released: frozenset[str],
+) -> Guarded:
+    """Which of the open orders (positions in `orders`: neither placed nor unknown) to hold, and why."""
+    holds: dict[int, list[str]] = defaultdict(list)
+    findings: list[Finding] = []
+    for position, code, message in (
+        *_near_duplicates(checked, orders, loose_rows, history, open_orders),
+        *_repeats(checked, orders, history, open_orders),
+    ):
+        if orders[position][0] not in released or orders[position][0] is None:
+            holds[position].append(message)
+            findings.append(_about_order(checked, orders[position][1], code, message))
+    for position, finding in _unknown_history(checked, orders, history, open_orders):
+        holds[position].append(finding.message)
+        findings.append(finding)
+    return Guarded(holds=dict(holds), findings=tuple(findings))
+
+
+def long_ago(checked: Checked, order: Order, remembered: Remembered, now: datetime) -> Finding | None:
+    """A warning about an order that is placed already, so long ago that it may be a rehire's."""
+    placed, seen = remembered.submitted_at, remembered.last_seen_at or remembered.submitted_at
+    if placed is None or seen is None or now - placed <= _LONG_AGO or now - seen <= _UNSEEN:
+        return None
+    message = messages.ordered_long_ago(placed, remembered.order_number or "")
+    return _about_order(checked, order, FindingCode.ORDERED_LONG_AGO, message, Severity.WARNING)
+
+
+def _about_order(
+    checked: Checked, order: Order, code: FindingCode, message: str, severity: Severity = Severity.ERROR
+) -> Finding:
+    numbers = checked.mapped.sheet.row_numbers
+    return Finding(code=code, severity=severity, message=message, rows=tuple(numbers[row] for row in order.rows))
+
+
+# The same person under another e-mail address ----------------------------------------------------------------
+
+
+def _near_duplicates(
+    checked: Checked,
+    orders: Sequence[tuple[str | None, Order]],
+    loose_rows: Sequence[int],
+    history: History,
+    open_orders: Sequence[int],
+) -> Iterable[tuple[int, FindingCode, str]]:
+    """Against the ledger's orders first, then against the sheet's own, where both are held."""
+    in_sheet = _people_in_sheet(checked, orders, loose_rows, open_orders)
+    numbers = checked.mapped.sheet.row_numbers
+    for position in open_orders:
+        order = orders[position][1]
+        traces = identity.traces(order.employee, order.contents)
+        known = [
+            remembered
+            for trace in traces
+            for remembered in history.look_alikes.get(trace, ())
+            if identity.normalise_email(remembered.email) != order.employee
+        ]
+        others = sorted({row for trace in traces for who, row in in_sheet[trace] if who != order.employee})
+        if known:
+            message = messages.near_duplicate_of_placed(known[0].email, known[0].order_number)
+        elif others:
+            message = messages.near_duplicate_in_sheet([numbers[row] for row in others])
+        else:
+            continue
+        yield position, FindingCode.NEAR_DUPLICATE, message
+
+
+def _people_in_sheet(
+    checked: Checked,
+    orders: Sequence[tuple[str | None, Order]],
+    loose_rows: Sequence[int],
+    open_orders: Sequence[int],
+) -> Mapping[str, Sequence[tuple[str, int]]]:
+    """By trace: who (an employee, or a row without an e-mail) has it, and at which row."""
+    people: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for position in open_orders:
+        order = orders[position][1]
+        for trace in identity.traces(order.employee, order.contents):
+            people[trace].append((order.employee, order.rows[0]))
+    names = (Column.FIRSTNAME, Column.LASTNAME, Column.PHONE_NUMBER, Column.SHIPPING_ZIP)
+    columns = {name: checked.frame[name] for name in names}
+    for row in loose_rows:
+        for trace in identity.traces_of_person(*(str(columns[name].iloc[row]) for name in names)):
+            people[trace].append((f"row {row}", row))
+    return people
+
+
+# The same title again ----------------------------------------------------------------------------------------
+
+
+def _repeats(
+    checked: Checked, orders: Sequence[tuple[str | None, Order]], history: History, open_orders: Sequence[int]
+) -> Iterable[tuple[int, FindingCode, str]]:
+    """The same employee, name and title under another reference, placed lately or in the same sheet."""
+    numbers = checked.mapped.sheet.row_numbers
+    by_person: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for position in open_orders:
+        order = orders[position][1]
+        by_person[order.employee, identity.full_name(order.contents)].append(position)
+    since = history.now - timedelta(days=history.repeat_days)
+    for position in open_orders:
+        order = orders[position][1]
+        titles, name = _titles(order), identity.full_name(order.contents)
+        placed = [
+            (title, remembered)
+            for remembered in history.look_alikes.get(identity.employee_trace(order.employee), ())
+            if identity.normalise_reference(remembered.order_reference) != order.reference
+            and identity.full_name(remembered.contents) == name
+            and (remembered.submitted_at is None or remembered.submitted_at >= since)
+            for title in sorted(titles & {item.product_title for item in remembered.contents.items})
+        ]
+        twins = [
+            (title, numbers[orders[other][1].rows[0]])
+            for other in by_person[order.employee, name]
+            if other != position
+            for title in sorted(titles & _titles(orders[other][1]))
+        ]
+        if placed:
+            title, remembered = placed[0]
+            yield position, FindingCode.REPEAT_ITEM, messages.repeat_of_placed(title, remembered.order_number)
+        elif twins:
+            yield position, FindingCode.REPEAT_ITEM, messages.repeat_in_sheet(*twins[0])
+
+
+def _titles(order: Order) -> set[str]:
+    return {item.product_title for item in order.contents.items if item.product_title}
+
+
+# Rows that say they were ordered -------------------------------------------------------------------------------
+
+
+def _unknown_history(
+    checked: Checked, orders: Sequence[tuple[str | None, Order]], history: History, open_orders: Sequence[int]
+) -> Iterable[tuple[int, Finding]]:
+    """A row of a results file carries an order number that the ledger does not know."""
+    said = numbers_in_sheet(checked)
+    for position in open_orders:
+        for row in orders[position][1].rows:
+            number = said.get(row)
+            if number and number not in history.known_numbers:
+                sheet = checked.mapped.sheet
+                yield (
+                    position,
+                    Finding(
+                        code=FindingCode.UNKNOWN_HISTORY,
+                        severity=Severity.ERROR,
+                        message=messages.unknown_history(number),
+                        rows=(sheet.row_numbers[row],),
+                        cells=(sheet.cell(row, _number_column(checked)),),
+                    ),
+                )
+
+
+def _number_column(checked: Checked) -> int:
+    return checked.mapped.results[1]
+
+
+def numbers_in_sheet(checked: Checked) -> dict[int, str]:
+    """The order number that each row carries, where the sheet is a results file that comes back."""
+    if not checked.mapped.results:
+        return {}
+    column = checked.mapped.sheet.frame[_number_column(checked)].tolist()
+    return {row: text.strip() for row, text in enumerate(column) if text.strip()}
+
+
+def traces_asked_for(orders: Sequence[tuple[str | None, Order]]) -> set[str]:
+    """Every trace that the guards look up for these orders (see History.look_alikes)."""
+    people = {trace for _, order in orders for trace in identity.traces(order.employee, order.contents)}
+    return people | {identity.employee_trace(order.employee) for _, order in orders}

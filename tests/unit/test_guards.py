@@ -1,0 +1,231 @@
+"""Guards: what is fine in itself and looks like a mistake is held until a person has looked."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch_orders import identity
+from batch_orders.models import (
+    Catalog,
+    FindingCode,
+    History,
+    OrderState,
+    Plan,
+    Remembered,
+    RowStatus,
+    Warehouse,
+)
+from batch_orders.stages.columns import map_columns
+from batch_orders.stages.group import group
+from batch_orders.stages.plan import plan, traces_asked_for
+from batch_orders.stages.validate import validate
+from tests.builders import make_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from batch_orders.models import Checked
+
+_NOW = datetime(2026, 11, 24, tzinfo=UTC)
+_MOUSE, _DOCK = "Mouse", "Dock"
+_CATALOG = Catalog(
+    warehouses=(Warehouse(id="w", name="W", shipping_options=("UPS Ground",), stock={_MOUSE: 99, _DOCK: 99}),)
+)
+_HEADERS = (
+    "Email", "First name", "Last name", "Phone number", "Shipping address", "City", "State / province",
+    "ZIP / postal code", "Country", "Product title", "Quantity", "Order reference",
+)  # fmt: skip
+
+
+def _row(
+    email: str, *, first: str = "Ana", phone: str = "+12125550142", zip_code: str = "10001", title: str = _MOUSE,
+    reference: str = "",
+) -> tuple[str, ...]:  # fmt: skip
+    return (email, first, "Sample", phone, "1 Main", "New York", "NY", zip_code, "US", title, "1", reference)
+
+
+def _checked(rows: Sequence[tuple[str, ...]], *, results: Sequence[str] = ()) -> Checked:
+    headers = _HEADERS + (
+        ("order_status", "order_number", "order_message", "submitted_at", "run_id") if results else ()
+    )
+    whole = [(*row, *(("ordered", results[index], "", "", "") if results else ())) for index, row in enumerate(rows)]
+    return validate(map_columns(make_sheet(headers, whole)), _CATALOG)
+
+
+def _plan(
+    rows: Sequence[tuple[str, ...]],
+    placed: Iterable[Remembered] = (),
+    *,
+    released: Iterable[str] = (),
+    results: Sequence[str] = (),
+    known: Iterable[str] = (),
+    repeat_days: int = 90,
+) -> Plan:
+    """The plan for these rows, with keys that are the employee and reference, and what the ledger has."""
+    checked = _checked(rows, results=results)
+    grouped, loose = group(checked)
+    orders = [(f"{order.employee}/{order.reference}", order) for order in grouped]
+    placed = list(placed)
+    by_trace = {
+        trace: tuple(
+            remembered
+            for remembered in placed
+            if trace
+            in {
+                identity.employee_trace(identity.normalise_email(remembered.email)),
+                *identity.traces(identity.normalise_email(remembered.email), remembered.contents),
+            }
+        )
+        for trace in traces_asked_for(orders)
+    }
+    return plan(
+        checked,
+        orders,
+        loose,
+        remembered={remembered.key: remembered for remembered in placed},
+        history=History(now=_NOW, repeat_days=repeat_days, look_alikes=by_trace, known_numbers=frozenset(known)),
+        catalog=_CATALOG,
+        retry_rejected=False,
+        released=frozenset(released),
+    )
+
+
+def _placed(row: tuple[str, ...], *, days_ago: int = 10, seen: int | None = None) -> Remembered:
+    """An order of this one row, placed so many days ago, and seen by a run so many days ago."""
+    (order,), _ = group(_checked([row]))
+    when = _NOW - timedelta(days=days_ago)
+    return Remembered(
+        key=f"{order.employee}/{order.reference}",
+        state=OrderState.ORDERED,
+        email=order.email,
+        order_reference=order.order_reference,
+        contents=order.contents,
+        content_hash=identity.content_hash(order.contents),
+        order_number="1001",
+        message="Ordered.",
+        run_id="r1",
+        submitted_at=when,
+        attempts=1,
+        busy=False,
+        last_seen_at=when if seen is None else _NOW - timedelta(days=seen),
+    )
+
+
+def _codes(planned: Plan) -> list[str]:
+    return [finding.code.value for finding in planned.findings]
+
+
+def _statuses(planned: Plan) -> list[RowStatus]:
+    return [
+        decision.settled.status if decision.settled else decision.blocked[0][0] if decision.blocked else RowStatus.READY
+        for decision in planned.decisions
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        _row("private@example.org", phone="+13035550199"),  # the same name and postal code
+        _row("private@example.org", zip_code="80202"),  # the same name and phone
+        _row("ana+desk@example.com", first="A.", phone="+13035550199"),  # the same mailbox
+        _row("ANA SAMPLE", phone="+13035550199"),  # an invalid address counts as another one
+    ],
+)
+def test_the_same_person_twice_in_a_sheet(other: tuple[str, ...]) -> None:
+    """Both orders are held, and each says which row the other is."""
+    planned = _plan([_row("ana@example.com"), other])
+    assert _codes(planned).count("near_duplicate") == 2
+    assert planned.to_send == ()
+    assert _statuses(planned)[0] is RowStatus.HELD
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        _row("ben@example.com", first="Ben"),  # a household shares phone and postal code
+        _row("other@example.com", phone="+13035550199", zip_code="80202"),  # a namesake elsewhere
+    ],
+)
+def test_two_people(other: tuple[str, ...]) -> None:
+    """A phone shared by different names, or a name alone, is no reason."""
+    planned = _plan([_row("ana@example.com"), other])
+    assert not {"near_duplicate", "repeat_item"} & set(_codes(planned))
+    assert len(planned.to_send) == 2
+
+
+def test_a_row_without_email_holds_its_namesake() -> None:
+    """The row may be the rest of that person's desk."""
+    planned = _plan([_row("ana@example.com"), _row("", title=_DOCK)])
+    assert _statuses(planned) == [RowStatus.HELD]
+    assert "row 3" in planned.decisions[0].blocked[0][1]
+
+
+def test_the_same_person_in_the_ledger() -> None:
+    """Only the new order is held; the message names the order that was placed."""
+    row = _row("ana@example.com")
+    planned = _plan([row, _row("private@example.org", title=_DOCK)], [_placed(row)])
+    assert _statuses(planned) == [RowStatus.ALREADY_ORDERED, RowStatus.HELD]
+    assert "1001" in planned.decisions[1].blocked[0][1]
+
+
+def test_released_orders_are_sent() -> None:
+    """--release sends the named order, and no other."""
+    rows = [_row("ana@example.com"), _row("private@example.org")]
+    planned = _plan(rows, released=["private@example.org/"])
+    assert [decision.order.email for decision in planned.to_send] == ["private@example.org"]
+
+
+def test_the_same_title_under_another_reference() -> None:
+    """Held within repeat_days, sent after them; another title, name or a longer memory is no reason."""
+    first, again = _row("ana@example.com"), _row("ana@example.com", reference="second")
+    assert _codes(_plan([again], [_placed(first, days_ago=89)])) == ["repeat_item"]
+    assert _codes(_plan([again], [_placed(first, days_ago=91)])) == []
+    assert _codes(_plan([again], [_placed(first, days_ago=20)], repeat_days=10)) == []
+    assert _codes(_plan([_row("ana@example.com", reference="second", title=_DOCK)], [_placed(first)])) == []
+    assert _codes(_plan([_row("ana@example.com", reference="ben", first="Ben")], [_placed(first)])) == []
+
+
+def test_the_same_title_under_two_references_of_a_sheet() -> None:
+    """Both are held; five hires on a manager's address are five names, and fine."""
+    twice = [_row("ana@example.com", reference=reference) for reference in ("one", "two")]
+    assert _codes(_plan(twice)) == ["repeat_item", "repeat_item"]
+    hires = [_row("boss@example.com", first=name, reference=name) for name in ("Ida", "Jon", "Kim", "Lea", "Max")]
+    assert len(_plan(hires).to_send) == 5
+
+
+def test_a_number_that_the_ledger_does_not_know() -> None:
+    """The row is held, at its cell, with the other rows of its order; a known number is no reason."""
+    rows = [_row("ana@example.com"), _row("ana@example.com", title=_DOCK)]
+    planned = _plan(rows, results=["77", ""])
+    (finding,) = planned.findings
+    assert (finding.code, str(finding.cells[0])) == (FindingCode.UNKNOWN_HISTORY, "N2")
+    assert [status for status, _ in planned.decisions[0].blocked] == [RowStatus.HELD, RowStatus.HELD]
+    assert len(_plan(rows, results=["77", ""], known=["77"]).to_send) == 1
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "seen", "warned"), [(200, 100, True), (200, 30, False), (170, 170, False), (200, None, True)]
+)
+def test_ordered_long_ago(days_ago: int, seen: int | None, warned: bool) -> None:
+    """A warning for what was placed half a year ago and no run has seen for a quarter; nothing is sent."""
+    row = _row("ana@example.com")
+    planned = _plan([row], [_placed(row, days_ago=days_ago, seen=seen)])
+    assert _codes(planned) == (["ordered_long_ago"] if warned else [])
+    assert planned.to_send == ()
+
+
+def test_invalid_rows_stay_invalid() -> None:
+    """A row's own error is told before the suspicion about its order."""
+    planned = _plan([_row("ana@example.com"), _row("private@example.org", title="Nothing")])
+    assert _statuses(planned) == [RowStatus.HELD, RowStatus.INVALID]
+
+
+def test_traces_are_blind_to_spelling() -> None:
+    """Case, spaces and composition of a name or postal code make no other person."""
+    (order,), _ = group(_checked([_row("ana@example.com")]))
+    shouted = dataclasses.replace(order.contents, firstname=" ANA", shipping_zip="100 01")
+    assert set(identity.traces("x@example.com", shouted)) >= set(identity.traces("x@example.com", order.contents))

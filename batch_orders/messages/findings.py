@@ -265,8 +265,7 @@ def near_duplicate_of_placed(email: str, order_number: str | None) -> str:
     number = f" (order {order_number})" if order_number else ""
     return (
         f"This looks like the person who was ordered for as {email}{number}: same name with the same postal code or "
-        "phone, or the same mailbox. If it is another person, or the order is wanted all the same, send it with "
-        "--release; else take the rows out."
+        "phone, or the same mailbox. If it is the same person, take the rows out."
     )
 
 
@@ -275,8 +274,7 @@ def near_duplicate_in_sheet(rows: Sequence[int]) -> str:
     where = "row" if len(rows) == 1 else "rows"
     return (
         f"This looks like the person of {where} {_listed([str(row) for row in rows])}, under another e-mail address: "
-        "same name with the same postal code or phone, or the same mailbox. Keep one address; or, if these are two "
-        "people, send the orders with --release."
+        "same name with the same postal code or phone, or the same mailbox. If it is one person, keep one address."
     )
 
 
@@ -284,17 +282,22 @@ def repeat_of_placed(title: str, order_number: str | None) -> str:
     """The same title for the same person under another reference, lately."""
     number = f" (order {order_number})" if order_number else ""
     return (
-        f"{quote(title)} was ordered for this employee lately, under another order reference{number}. If a second one "
-        "is wanted, send the order with --release; else take the row out."
+        f"{quote(title)} was ordered for this employee lately, under another order reference{number}. If no second one "
+        "is wanted, take the row out."
     )
 
 
 def repeat_in_sheet(title: str, row: int) -> str:
     """The same title for the same person under two references of one sheet."""
     return (
-        f"{quote(title)} stands in this sheet for this employee under another order reference too (row {row}). If a "
-        "second one is wanted, send the orders with --release; else take one row out."
+        f"{quote(title)} stands in this sheet for this employee under another order reference too (row {row}). If no "
+        "second one is wanted, take one row out."
     )
+
+
+def how_to_release(order: str | None) -> str:
+    """How to send an order that looks like a mistake and is none; `order` is its id, where there is a ledger."""
+    return f"If it is right as it is, submit with --release {order or 'and its id'}."
 
 
 def unknown_history(order_number: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch_orders.models import Column, RowStatus, VerdictKind
+from batch_orders.models import Column, RowStatus, VerdictKind, order_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,7 +123,7 @@ def changed(remembered: Remembered, now: Contents) -> str:
     return (
         f"This employee was ordered for before{number}, with other contents: {differences}. Nothing was sent. "
         "If these are additional items, put an order reference on the additional rows only. If the new contents are "
-        "right and nothing is to be sent for them, `batch-orders settle … --keep`."
+        f"right and nothing is to be sent for them: `batch-orders settle {order_id(remembered.key)} --keep`."
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from batch_orders import identity
 from batch_orders.messages import findings as messages
-from batch_orders.models import Column, Finding, FindingCode, Severity
+from batch_orders.models import Column, Finding, FindingCode, Severity, order_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,9 +50,11 @@ def guard(
         *_near_duplicates(checked, orders, loose_rows, history, open_orders),
         *_repeats(checked, orders, history, open_orders),
     ):
-        if orders[position][0] not in released or orders[position][0] is None:
-            holds[position].append(message)
-            findings.append(_about_order(checked, orders[position][1], code, message))
+        key, order = orders[position]
+        if key is None or key not in released:
+            told = f"{message} {messages.how_to_release(order_id(key) if key else None)}"
+            holds[position].append(told)
+            findings.append(_about_order(checked, order, code, told))
     for position, finding in _unknown_history(checked, orders, history, open_orders):
         holds[position].append(finding.message)
         findings.append(finding)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 from batch_orders import __version__
+
+# "Stopped early": see the command line's exit codes.
+_INTERRUPTED = 6
+
+
+def _leave(*_: object) -> None:
+    """An interrupt while the program is still loading: nothing was begun. Sending has handlers of its own."""
+    os._exit(_INTERRUPTED)
 
 
 def main() -> None:
@@ -13,6 +23,8 @@ def main() -> None:
         # The same words as the command line's own, without the time that it takes to load.
         sys.stdout.write(f"batch-orders, version {__version__}\n")
         return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     from batch_orders.cli import run  # noqa: PLC0415 - costly
 
     sys.exit(run(sys.argv[1:]))

@@ -394,10 +394,25 @@ def _confirm(world: World, common: Common, limit: int | None, plan: Plan, mapped
         return True
     world.progress.close()
     click.echo(terminal.plan_text(plan, mapped, host=world.host, limit=limit), err=True)
+    with _interrupts_end_the_question():
+        try:
+            return click.confirm(terminal.question(len(plan.to_send[:limit]), world.host), err=True)
+        except (click.Abort, KeyboardInterrupt):
+            return False
+
+
+@contextlib.contextmanager
+def _interrupts_end_the_question() -> Iterator[None]:
+    """The event loop, whose handlers these are otherwise, stands still while somebody is asked."""
+    import signal  # noqa: PLC0415 - costly
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
-        return click.confirm(terminal.question(len(plan.to_send[:limit]), world.host), err=True)
-    except click.Abort:
-        return False
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _ask_whether_new(common: Common) -> None:

@@ -44,8 +44,9 @@ def normalise_email(text: str) -> str:
 
 
 def normalise_reference(text: str) -> str:
-    """An order reference as an identity; Excel's `1.0` is `1`."""
-    return _WHOLE_NUMBER.sub(r"\1", normalise_text(text))
+    """An order reference as an identity: Excel's `1.0` is `1`; double spaces and full-width digits do not matter."""
+    squeezed = " ".join(unicodedata.normalize("NFKC", text).split())
+    return _WHOLE_NUMBER.sub(r"\1", normalise_text(squeezed))
 
 
 def order_key(account: Account, employee: str, reference: str) -> str:

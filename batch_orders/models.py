@@ -429,7 +429,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try at sending a claimed order; `number` counts the order's tries from 1."""
+    """One try at sending a claimed order; `number` counts its tries from 1, those included that sent nothing."""
 
     id: int
     number: int

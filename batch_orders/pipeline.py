@@ -74,6 +74,8 @@ class Ordering:
 async def check(judging: Judging) -> Report:
     """Validate the sheet against the live catalog and the ledger's memory; send nothing."""
     mapped, planned = await _judge(judging)
+    if judging.memory is None:
+        judging.progress.note(runs.no_ledger_note())
     return reporting.report(
         planned,
         mapped,
@@ -108,7 +110,9 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
             run_id=None if declined else ordering.run_id,
             ended={**_beyond_limit(planned, ordering.limit), **ended},
             unsent=Outcome(status=RowStatus.NOT_SENT, message=outcomes.left_over()),
-            about=_about(mapped, judging.host, has_ledger=True, run=(ordering.run_id, judging.now)),
+            about=_about(
+                mapped, judging.host, has_ledger=True, run=None if declined else (ordering.run_id, judging.now)
+            ),
             stopped=_stopped(judging.stop, planned, ordering.limit),
             stop_code=judging.stop.exit_code or RunStoppedError.exit_code,
         )

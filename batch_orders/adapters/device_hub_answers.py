@@ -123,7 +123,12 @@ def _products(category: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
 
 
 def _pieces(quantity: Any) -> int:  # noqa: ANN401 - any JSON
-    return max(0, quantity) if isinstance(quantity, int) and not isinstance(quantity, bool) else 0
+    """Pieces in stock; text and decimals are taken where they are a whole number of pieces."""
+    if isinstance(quantity, str) and quantity.strip().isascii() and quantity.strip().isdigit():
+        return int(quantity.strip()[:18])
+    if isinstance(quantity, bool) or not isinstance(quantity, int | float) or not 0 <= quantity < 10**18:
+        return 0
+    return int(quantity)
 
 
 def _order_number(data: Any) -> str:  # noqa: ANN401 - any JSON

@@ -220,7 +220,8 @@ class Ledger:
                 insert(schema.runs).values(
                     run_id=run.run_id,
                     command=run.command,
-                    input=str(run.input),
+                    # A file's name need not be text; what is kept is, and can be shown.
+                    input=os.fsencode(run.input).decode(errors="backslashreplace"),
                     host=run.host,
                     started_at=_text(run.started_at),
                     sheet=digest,
@@ -305,18 +306,23 @@ class Ledger:
             ).first()
             if taken is None:
                 raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
-            attempt = {"order_key": claim.key, "number": taken.attempts, "run_id": claim.run_id}
+            tries = select(func.count()).where(schema.attempts.c.order_key == claim.key)
+            number = int(connection.execute(tries).scalar() or 0) + 1
+            attempt = {"order_key": claim.key, "number": number, "run_id": claim.run_id}
             query = insert(schema.attempts).values(**attempt, request_hash=request_hash, intended_at=now)
             inserted = connection.execute(query).inserted_primary_key
             assert inserted is not None  # noqa: S101 - what an INSERT of one row always gives
-            self._note(connection, "attempt", claim.key, claim.run_id, number=taken.attempts, request=request_hash)
-            return Attempt(id=inserted[0], number=taken.attempts, claim=claim)
+            self._note(connection, "attempt", claim.key, claim.run_id, number=number, request=request_hash)
+            return Attempt(id=inserted[0], number=number, claim=claim)
 
     def withdraw(self, attempt: Attempt, verdict: Verdict) -> None:
         """There is proof that nothing was sent or applied: sending → planned, still this run's."""
         with self._write() as connection:
             self._end_attempt(connection, attempt, verdict)
-            self._move(connection, attempt, {"state": OrderState.PLANNED.value, "submitted_at": None})
+            values: dict[str, Any] = {"state": OrderState.PLANNED.value, "submitted_at": None}
+            if verdict.kind is VerdictKind.NOT_SENT:
+                values["attempts"] = schema.orders.c.attempts - 1  # not one byte left, so it was none
+            self._move(connection, attempt, values)
 
     def conclude(self, attempt: Attempt, verdict: Verdict) -> Remembered:
         """How the attempt ended: sending → ordered, rejected or unknown; gives how the order stands now.
@@ -457,7 +463,9 @@ class Ledger:
         try:
             with self._read() as connection:
                 row = connection.execute(select(schema.account)).one()
-        except SQLAlchemyError:
+        except (BatchOrdersError, SQLAlchemyError) as error:
+            if "locked" in str(error):  # a ledger, and busy for longer than anybody should be
+                raise
             raise LedgerError(ledgers.not_a_ledger(self.path), hint=ledgers.how_to_init()) from None
         if row.schema_version != schema.SCHEMA_VERSION:
             raise LedgerError(ledgers.other_version(self.path, row.schema_version, schema.SCHEMA_VERSION))

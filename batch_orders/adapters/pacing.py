@@ -103,7 +103,7 @@ class SharedPace:
             )
             if wait is not None:
                 return wait
-            if now > slot + pace.LATE:
+            if now > slot + pace.lateness(self._orders, self._window):
                 return self._reserve_in(connection, 0.0)
             connection.execute("INSERT INTO left_at VALUES (?, ?)", (last + 1, now))
             connection.execute("DELETE FROM left_at WHERE number < ?", (last + 1 - self._orders - _KEPT,))

@@ -32,6 +32,8 @@ _KINDS = {".csv": SheetKind.CSV, ".xlsx": SheetKind.XLSX}
 _RESULTS_NAME = re.compile(r"(?P<name>.+\.results)(?:-[0-9]+)?", re.IGNORECASE | re.DOTALL)
 _NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EINVAL}
 _OWNER_ONLY = 0o600
+# Characters of the name that its temporary sibling shows: a longer one might not fit a file system.
+_SHOWN = 40
 
 
 def results_path(source: Path, kind: SheetKind, output: Path | None) -> Path:
@@ -66,7 +68,10 @@ class ResultsFile:
         try:
             if self._kind is SheetKind.XLSX:
                 tempfile.gettempdir()  # openpyxl needs one: better to miss it now than after the orders
-            self._descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+            _must_fit(path.with_name(f"{path.stem}-99{path.suffix}"))
+            self._descriptor, temporary = tempfile.mkstemp(
+                prefix=f".{path.name[:_SHOWN]}.", suffix=".tmp", dir=path.parent
+            )
         except OSError as error:
             raise UsageError(
                 f"The results cannot be written in {path.parent.absolute()}: {_reason(error)}. Nothing was sent.",
@@ -113,6 +118,12 @@ class ResultsFile:
         os.close(self._descriptor)
         with suppress(OSError):
             temporary.unlink()
+
+
+def _must_fit(path: Path) -> None:
+    """OSError where the file system takes no name like this: the temporary one is shorter, and proves nothing."""
+    with suppress(FileNotFoundError):
+        path.lstat()
 
 
 def _kind(path: Path) -> SheetKind:

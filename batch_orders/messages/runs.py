@@ -147,3 +147,8 @@ def cannot_release(name: str, found: int) -> str:
 def how_to_release() -> str:
     """How to find an order's id."""
     return "The id is in `batch-orders check FILE --json`, and beside the order in the list of what is held."
+
+
+def no_ledger_note() -> str:
+    """`check` without a ledger, for whoever does not see the summary."""
+    return "There is no ledger yet, so nothing counts as ordered before."

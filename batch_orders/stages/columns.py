@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 # ordered without it would be ordered again. "Address 1" is half an address where there is an "Address 2".
 _SYNONYMS: dict[Column, tuple[str, ...]] = {
     Column.EMAIL: (
+        "recipient email", "contact email", "email id",
         "email", "e-mail address", "email address", "work e-mail", "work email address", "employee email", "mail",
         "company email", "business email", "corporate email",
         "e-mail-adresse", "mailadresse", "courriel", "adresse e-mail", "adresse courriel", "correo",
         "correo electrónico",
     ),
     Column.FIRSTNAME: (
+        "given names", "first names",
         "firstname", "given name", "forename", "employee first name", "recipient first name",
         "vorname", "prénom", "nombre de pila",
     ),
@@ -36,46 +38,56 @@ _SYNONYMS: dict[Column, tuple[str, ...]] = {
         "nachname", "familienname", "nom de famille", "apellido", "apellidos",
     ),
     Column.PHONE_NUMBER: (
+        "contact phone", "work phone", "mobile phone number", "telephone no", "cell number",
         "phone number", "phone", "telephone", "telephone number", "mobile", "mobile number", "mobile phone",
         "cell", "cell phone", "contact number", "tel", "phone no", "tel no",
         "telefon", "telefonnummer", "rufnummer", "handynummer", "téléphone", "numéro de téléphone", "teléfono",
         "número de teléfono",
     ),
     Column.SHIPPING_ADDRESS: (
+        "mailing address", "postal address",
         "shipping address", "address", "street", "street address", "delivery address", "home address",
         "ship to address", "shipping street",
         "adresse", "straße", "straße und hausnummer", "anschrift", "lieferadresse", "rue",
         "adresse de livraison", "dirección", "calle", "dirección de envío",
     ),
     Column.SHIPPING_CITY: (
+        "city town", "city or town",
         "shipping city", "city", "town", "delivery city", "ort", "stadt", "wohnort", "ville", "ciudad", "localidad",
     ),
     Column.SHIPPING_STATE: (
+        "province state", "state region", "state province region",
         "shipping state", "state", "province", "state province", "state or province",
         "bundesland", "kanton", "provincia",
     ),
     Column.SHIPPING_ZIP: (
+        "postal code zip", "postal zip code", "postal zip", "zip or postal code",
         "shipping zip", "zip", "zip code", "zip / postal code", "postal code", "postcode", "post code", "zip postcode",
         "plz", "postleitzahl", "code postal", "código postal", "cp",
     ),
     Column.SHIPPING_COUNTRY: (
+        "country iso", "iso country code", "country code iso2", "country iso code",
         "shipping country", "country", "country code", "iso country", "iso2", "country iso2", "ship to country",
         "land", "länderkürzel", "pays", "país",
     ),
     Column.PRODUCT_TITLE: (
+        "item title",
         "product title", "product", "product name", "item", "item name", "equipment", "device",
         "hardware", "produkt", "artikel", "produkttitel", "gerät", "produit", "article", "producto",
         "artículo",
     ),
     Column.QUANTITY: (
+        "units", "pcs", "order quantity",
         "quantity", "qty", "count", "pieces", "no of items", "number of items", "item quantity",
         "menge", "anzahl", "stück", "quantité", "qté", "cantidad",
     ),
     Column.EXPEDITE_SHIPPING: (
+        "ship method", "ship via", "expedited shipping", "shipping type",
         "expedite shipping", "shipping method", "shipping option", "shipping", "expedite", "delivery method",
         "shipping speed", "versandart", "versand", "mode de livraison", "mode d'expédition", "método de envío",
     ),
     Column.IS_SIGNATURE_REQUIRED: (
+        "requires signature", "signature required y n", "signature required yes no", "signature on delivery",
         "is signature required", "signature required", "signature", "require signature", "delivery signature",
         "unterschrift", "unterschrift erforderlich", "signature requise", "firma requerida",
     ),
@@ -87,6 +99,18 @@ _SYNONYMS: dict[Column, tuple[str, ...]] = {
         "startdatum", "eintrittsdatum", "eintritt", "date de début", "date d'arrivée", "fecha de inicio",
     ),
 }  # fmt: skip
+
+# Where a parcel goes is named with or without one of these words in front.
+_PREFIXES = ("shipping", "ship to", "delivery", "recipient")
+_PLACES: dict[Column, tuple[str, ...]] = {
+    Column.SHIPPING_ADDRESS: ("address", "street", "street address"),
+    Column.SHIPPING_CITY: ("city", "town"),
+    Column.SHIPPING_STATE: ("state", "province"),
+    Column.SHIPPING_ZIP: ("zip", "zip code", "postal code", "postcode"),
+    Column.SHIPPING_COUNTRY: ("country", "country code"),
+}
+# The address where it stands alone, and half of it where there is a second line.
+_FIRST_LINES = ("address line 1", "address 1", "street 1", "street address 1", "street address line 1")
 
 # How near (of 100) an unknown header must be to be suggested for a missing column.
 _NEAR = 70
@@ -103,7 +127,14 @@ def _normalised(header: str) -> str:
 
 _KNOWN: Mapping[str, Column] = {
     _normalised(name): column for column, names in _SYNONYMS.items() for name in (*names, column.value)
+} | {
+    _normalised(f"{prefix} {name}"): column
+    for column, names in _PLACES.items()
+    for name in names
+    for prefix in _PREFIXES
 }
+_FIRST_LINE = {_normalised(f"{prefix}{name}") for name in _FIRST_LINES for prefix in ("", *_PREFIXES)}
+_SECOND_LINE = {name.replace("1", "2") for name in _FIRST_LINE}
 
 
 def known_column(header: str) -> Column | None:
@@ -126,6 +157,8 @@ def map_columns(sheet: Sheet) -> Mapped:
         column = known_column(header)
         if column is not None:
             found.setdefault(column, []).append(position)
+    if Column.SHIPPING_ADDRESS not in found:
+        found |= _first_line(sheet.headers)
     findings = [*_duplicates(sheet, found), *_missing(sheet, found)]
     if findings:
         raise SheetError(
@@ -138,6 +171,13 @@ def map_columns(sheet: Sheet) -> Mapped:
         results=results,
         prefix=prefix,
     )
+
+
+def _first_line(headers: Sequence[str]) -> dict[Column, list[int]]:
+    """The address in a column "Address line 1", where there is no line 2: half an address is never the whole."""
+    names = [_normalised(header) for header in headers]
+    lines = [position for position, name in enumerate(names) if name in _FIRST_LINE]
+    return {Column.SHIPPING_ADDRESS: lines} if lines and not _SECOND_LINE.intersection(names) else {}
 
 
 def _duplicates(sheet: Sheet, found: Mapping[Column, Sequence[int]]) -> Iterable[Finding]:

@@ -206,6 +206,7 @@ def document(done: Report, *, results: str | None) -> dict[str, Any]:
         "input": str(done.mapped.sheet.path),
         "results": results,
         "exit_code": done.exit_code,
+        "error": None,
         "stopped": done.stopped or None,
         "counts": dict(done.counts),
         "orders": [
@@ -236,6 +237,7 @@ def failure_document(
         "results": None,
         "exit_code": exit_code,
         "error": {"message": message, "hint": hint or None},
+        "stopped": None,
         "counts": {"rows": 0, "orders": 0} | {status.value: 0 for status in RowStatus},
         "orders": [],
         "findings": [finding_document(finding) for finding in findings],

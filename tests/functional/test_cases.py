@@ -41,7 +41,7 @@ def said_of(case: Path, hub: Sandbox) -> dict[str, Any]:
     counts = {name: count for name, count in document["counts"].items() if count}
     return {
         "exit_code": code,
-        "error": document.get("error", {}).get("message", "").replace(str(sheet), sheet.name) or None,
+        "error": (document["error"] or {}).get("message", "").replace(str(sheet), sheet.name) or None,
         "counts": counts,
         "orders": [
             {name: order[name] for name in ("email", "order_reference", "rows", "status")}

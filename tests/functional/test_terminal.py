@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -49,6 +50,10 @@ class _Terminal:
     def say(self, text: str) -> None:
         """Type a line."""
         os.write(self._descriptor, f"{text}\n".encode())
+
+    def interrupt(self, number: signal.Signals) -> None:
+        """Send the program a signal."""
+        os.kill(self._pid, number)
 
     def end(self) -> int:
         """Read to the end; the exit code."""
@@ -103,6 +108,18 @@ def test_declining_sends_nothing(program: Program, hub: RunningHub) -> None:
     assert "did not confirm" in terminal.text
     assert len(hub.orders) == before
     assert list(program.folder.glob("*.results*")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_at_the_question_is_a_no(program: Program, hub: RunningHub, number: signal.Signals) -> None:
+    """The first one ends the program, which has sent nothing."""
+    sheet = shutil.copy(SAMPLES / "rolling-nightly.csv", program.folder)
+    before = len(hub.orders)
+    terminal = _Terminal(program, "submit", sheet)
+    terminal.until(r"\[y/N\]")
+    terminal.interrupt(number)
+    assert terminal.end() == 6
+    assert len(hub.orders) == before
 
 
 def test_init_refuses_an_account_with_a_history(tmp_path: Path, hub: RunningHub) -> None:

@@ -230,3 +230,12 @@ def test_only_exact_names_are_our_results() -> None:
     headers = [*_NEEDED, "Order status", "Order number"]
     mapped = map_columns(make_sheet(headers, [["x"] * len(headers)]))
     assert (mapped.results, mapped.prefix) == ((), "")
+
+
+def test_the_first_line_is_the_address_where_it_stands_alone() -> None:
+    """With a second line it would be half an address, so the column counts as missing then."""
+    headers = ["Email", "First name", "Last name", "Phone", "Address line 1", "City", "Country", "Product title", "Qty"]
+    assert map_columns(make_sheet(headers, [[""] * 9])).positions[Column.SHIPPING_ADDRESS] == 4
+    with pytest.raises(SheetError) as stopped:
+        map_columns(make_sheet([*headers, "Address line 2"], [[""] * 10]))
+    assert [finding.column for finding in stopped.value.findings] == [Column.SHIPPING_ADDRESS]

@@ -47,7 +47,10 @@ def test_email_domains_are_a_labels() -> None:
     assert identity.normalise_email("ana@BÜCHER.example") == identity.normalise_email("ana@xn--bcher-kva.example")
 
 
-@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("1", " 1.00 "), ("Desk", "desk"), ("É", "E\u0301")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1", "1.0"), ("1", " 1.00 "), ("Desk", "desk"), ("É", "E\u0301"), ("New Desk", "new  desk"), ("\uff11", "1")],
+)
 def test_same_references(one: str, other: str) -> None:
     """Excel's 1.0 is 1, and case, space and composition do not matter."""
     assert identity.normalise_reference(one) == identity.normalise_reference(other)

@@ -22,7 +22,7 @@ def _simulate(orders: int, window: float, arrivals: list[tuple[float, float]]) -
         while True:
             nth = left[-orders] if len(left) >= orders else None
             wait = pace.enter(state, now=now, slot=slot, nth_before=nth, window=window)
-            if wait is None and now <= slot + pace.LATE:
+            if wait is None and now <= slot + pace.lateness(orders, window):
                 break
             if wait is None:
                 state, wait = pace.reserve(state, now=now, orders=orders, window=window)
@@ -70,4 +70,7 @@ def test_clock_that_jumped_back_costs_one_window() -> None:
     """A next slot further ahead than anybody could reserve is not waited for."""
     _, slot = pace.reserve(PaceState(next_slot=1e9), now=1_000.0, orders=2, window=1.0)
     assert slot == 1_001.0
-    assert pace.enter(PaceState(next_slot=0.0), now=1_000.0, slot=1_000.0, nth_before=1e9, window=1.0) == 1_001.001
+    assert (
+        pace.enter(PaceState(next_slot=0.0), now=1_000.0, slot=1_000.0, nth_before=1e9, window=1.0)
+        == 1_001.0 + pace.MARGIN
+    )

@@ -255,6 +255,24 @@ def ledger() -> None:
 
 
 @ledger.command()
+@click.argument("files", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path))
+@_with_common
+def adopt(common: Common, *, files: tuple[Path, ...]) -> int:
+    """Enter past orders from results files: how a lost ledger is rebuilt, and a restored one brought up to date."""
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+    from batch_orders.messages import ledgers  # noqa: PLC0415
+    from batch_orders.stages.report import EXIT_NEEDS_A_CHANGE  # noqa: PLC0415
+
+    with _open_ledger(common) as opened:
+        counts, conflicts = wiring.adopt(opened, files)
+    code = EXIT_NEEDS_A_CHANGE if conflicts else 0
+    sums = {name: counts[name] for name in ("new", "known", "conflict")}
+    document = {"command": "ledger adopt", "exit_code": code, "orders": sums, "conflicts": conflicts}
+    _print(common, document, ledgers.adoption(sums, conflicts))
+    return code
+
+
+@ledger.command()
 @_with_common
 def verify(common: Common) -> int:
     """Prove that no entry of the ledger's audit was changed, taken out or put in."""

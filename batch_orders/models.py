@@ -317,6 +317,16 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastOrder:
+    """An order that a results file says was placed; `row` is its first row's number, "" stands for no sure number."""
+
+    order: Order
+    row: int
+    order_number: str
+    submitted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """Whose orders a ledger remembers. `secret` keys the orders' identity and never leaves the ledger."""
 
@@ -463,6 +473,14 @@ class Evidence:
     answer: Answer | None = None
     failure: str = ""
     token: int = 0
+
+
+class Adopted(StrEnum):
+    """What came of entering a past order: new to the ledger, known to it, or at odds with what it knows."""
+
+    NEW = "new"
+    KNOWN = "known"
+    CONFLICT = "conflict"
 
 
 class VerdictKind(StrEnum):

@@ -11,11 +11,12 @@ import asyncio
 import dataclasses
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from batch_orders.errors import BatchOrdersError, RunStoppedError, UsageError
-from batch_orders.messages import outcomes, runs
-from batch_orders.models import History, Outcome, RowStatus, RunRecord
+from batch_orders.messages import ledgers, outcomes, runs
+from batch_orders.models import Catalog, Column, History, Outcome, PastOrder, RowStatus, RunRecord, Warehouse
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from batch_orders.stages import report as reporting
 from batch_orders.stages.columns import map_columns
@@ -26,10 +27,9 @@ from batch_orders.stages.validate import validate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime
     from pathlib import Path
 
-    from batch_orders.models import Catalog, Contents, Decision, Mapped, Plan, Remembered, Report, Sheet
+    from batch_orders.models import Contents, Decision, Mapped, Plan, Remembered, Report, Sheet
     from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace
 
 # Seconds between two looks at orders that another run has in hand.
@@ -130,6 +130,51 @@ def rebuild(run: RunRecord, frozen: bytes, sheet: Sheet, remembered: Mapping[str
     """An earlier run's report from what the ledger keeps, with its orders as they stand now."""
     sheet = dataclasses.replace(sheet, path=run.input)
     return reporting.thaw(frozen, map_columns(sheet), run_id=run.run_id, now=remembered)
+
+
+def past_orders(sheet: Sheet) -> tuple[PastOrder, ...]:
+    """The orders that a results file says were placed; UsageError where it is none.
+
+    An order is taken where all its rows say `ordered` or `already_ordered`, with one number; where only some do, its
+    number is "", and a person has to look.
+    """
+    mapped = map_columns(sheet)
+    if not mapped.results:
+        raise UsageError(ledgers.no_results_file(sheet.path), hint=runs.how_to_adopt())
+    orders, _ = group(validate(mapped, _own_catalog(mapped)))
+    status, number, _, submitted_at, _ = (sheet.frame[position].tolist() for position in mapped.results)
+    found = []
+    for order in orders:
+        placed = [row for row in order.rows if status[row].strip() in {"ordered", "already_ordered"}]
+        numbers = {number[row].strip() for row in order.rows}
+        if placed:
+            agreed = len(placed) == len(order.rows) and len(numbers) == 1
+            found.append(
+                PastOrder(
+                    order=order,
+                    row=sheet.row_numbers[order.rows[0]],
+                    order_number=numbers.pop() if agreed else "",
+                    submitted_at=_instant(submitted_at[placed[0]]),
+                )
+            )
+    return tuple(found)
+
+
+def _own_catalog(mapped: Mapped) -> Catalog:
+    """The sheet's own titles and options: what was ordered need not be in today's catalog."""
+    frame, positions = mapped.sheet.frame, mapped.positions
+    titles = frame[positions[Column.PRODUCT_TITLE]].tolist()
+    options = frame[positions[Column.EXPEDITE_SHIPPING]].tolist() if Column.EXPEDITE_SHIPPING in positions else []
+    stock = {title: 0 for title in titles if title}
+    own = Warehouse(id="", name="", shipping_options=tuple({option for option in options if option}), stock=stock)
+    return Catalog(warehouses=(own,))
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
 
 
 def keys_in(frozen: bytes) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,14 @@ from batch_orders.adapters.results_writer import reserve, results_path
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
+from batch_orders.models import Adopted
 from batch_orders.pipeline import Judging, Ordering
 from batch_orders.sandbox import SandboxOptions
 from batch_orders.sandbox import running as running_sandbox
 from batch_orders.sending import SendingPolicy, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from batch_orders.models import Catalog, Mapped, Plan, Report, Sheet
     from batch_orders.ports import Progress
@@ -190,6 +192,25 @@ def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Pat
     report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys))
     beside = run.input if run.input.parent.is_dir() else Path(run.input.name)
     return report, write_report(report, results_path(beside, sheet.kind, output))
+
+
+def adopt(ledger: Ledger, paths: Sequence[Path]) -> tuple[Counter[str], list[str]]:
+    """Enter the orders of results files: how many were new, known or at odds, and a line for each of the latter.
+
+    All files are read before anything is entered.
+    """
+    found = [(path, past) for path in paths for past in pipeline.past_orders(read_sheet(path))]
+    counts: Counter[str] = Counter()
+    conflicts = []
+    for path, past in found:
+        adopted = Adopted.CONFLICT
+        if past.order_number:
+            adopted = ledger.adopt(past.order, past.order_number, past.submitted_at)
+        counts[adopted.value] += 1
+        if adopted is Adopted.CONFLICT:
+            conflicts.append(ledgers.at_odds(path, past.row, past.order_number))
+    ledger.trust_mark()
+    return counts, conflicts
 
 
 def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger | None, now: datetime) -> Judging:

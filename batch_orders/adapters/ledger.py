@@ -7,6 +7,7 @@ in it, and in DELETE mode a power cut can roll one back.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import hmac
@@ -32,6 +33,7 @@ from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
 from batch_orders.messages import ledgers, outcomes
 from batch_orders.models import (
     Account,
+    Adopted,
     Attempt,
     Claim,
     Claims,
@@ -74,6 +76,8 @@ class Ledger:
         self._engine = _engine(path)
         self._lock = threading.Lock()
         self._liveness = Liveness(path.with_name(path.name + ".runs"))
+        self._mark = path.with_name(path.name + ".mark")
+        self._audited = 0
         self.account = self._read_account()
 
     @classmethod
@@ -207,7 +211,12 @@ class Ledger:
     # Runs -----------------------------------------------------------------------------------------------------
 
     def begin_run(self, run: RunRecord) -> bool:
-        """Enter a run, alive from now until it ends or its process does; true where an earlier one stopped the line."""
+        """Enter a run, alive from now until it ends or its process does; true where an earlier one stopped the line.
+
+        LedgerError where the ledger is older than its own high-water mark: it was restored from a copy, and does not
+        know what was ordered since.
+        """
+        self._refuse_old_copy()
         # The lock first: nobody may see the run in the ledger and take it for dead.
         self._liveness.begin(run.run_id)
         digest = hashlib.sha256(run.sheet).hexdigest()
@@ -247,7 +256,7 @@ class Ledger:
                     others[key] = self._remembered(row)
                     continue
                 claim = Claim(key=key, order=order, run_id=run_id, token=secrets.token_hex(8))
-                self._take(connection, claim, is_new=row is None)
+                self._take(connection, claim, row=row)
                 ours.append(claim)
         return Claims(ours=tuple(ours), others=others)
 
@@ -348,6 +357,46 @@ class Ledger:
         with self._write() as connection:
             connection.execute(update(schema.account).values(line_stopped=int(stopped)))
 
+    # Past orders ------------------------------------------------------------------------------------------------
+
+    def adopt(self, order: Order, order_number: str, submitted_at: datetime | None) -> Adopted:
+        """Enter an order that was placed before, with the number that a results file has for it."""
+        key = self.key(order)
+        with self._write() as connection:
+            row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first()
+            if row is not None and row.state == OrderState.ORDERED:
+                return Adopted.KNOWN if row.order_number == order_number else Adopted.CONFLICT
+            if row is not None and row.claimed_by is not None:
+                return Adopted.CONFLICT
+            if self._is_taken(connection, order_number):
+                return Adopted.CONFLICT
+            self._take(connection, Claim(key=key, order=order, run_id="", token=""), row=row)
+            self._enter_number(connection, order_number, key)
+            values = {
+                "state": OrderState.ORDERED.value,
+                "order_number": order_number,
+                "message": outcomes.adopted(),
+                "submitted_at": _text(submitted_at) if submitted_at else None,
+            }
+            connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
+            self._note(connection, "adopt", key, None)
+        return Adopted.NEW
+
+    def trust_mark(self) -> None:
+        """A person has brought a restored ledger up to date: it is no longer older than its high-water mark."""
+        with self._write() as connection:
+            self._note(connection, "up to date", None, None)
+
+    def _refuse_old_copy(self) -> None:
+        try:
+            mark = int(self._mark.read_text())
+        except (OSError, ValueError):  # no mark yet, or none that can be read
+            return
+        with self._read() as connection:
+            count = connection.execute(select(func.max(schema.audit.c.id))).scalar() or 0
+        if count < mark:
+            raise LedgerError(ledgers.older_than_mark(self.path, mark - count), hint=ledgers.how_to_bring_up_to_date())
+
     # A person's verdicts ----------------------------------------------------------------------------------------
 
     def find(self, name: str) -> Remembered:
@@ -441,7 +490,8 @@ class Ledger:
         at, text = _text(_now()), json.dumps(detail, sort_keys=True)
         seal = self._seal(last or "", at, what, key, run_id, text)
         values = {"at": at, "what": what, "order_key": key, "run_id": run_id, "detail": text, "seal": seal}
-        connection.execute(insert(schema.audit).values(values))
+        inserted = connection.execute(insert(schema.audit).values(values)).inserted_primary_key
+        self._audited = inserted[0] if inserted else 0
 
     def _seal(self, *parts: str | None) -> str:
         return self._keyed_hash(json.dumps(parts))
@@ -453,11 +503,14 @@ class Ledger:
 
     def _enter_number(self, connection: Connection, order_number: str, key: str) -> bool:
         """Take a number for an order; false where it was given out before."""
-        known = select(schema.order_numbers).where(schema.order_numbers.c.order_number == order_number)
-        if connection.execute(known).first() is not None:
+        if self._is_taken(connection, order_number):
             return False
         connection.execute(insert(schema.order_numbers).values(order_number=order_number, order_key=key))
         return True
+
+    def _is_taken(self, connection: Connection, order_number: str) -> bool:
+        known = select(schema.order_numbers).where(schema.order_numbers.c.order_number == order_number)
+        return connection.execute(known).first() is not None
 
     def _read_account(self) -> Account:
         try:
@@ -474,8 +527,20 @@ class Ledger:
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         """One transaction that begins by taking the write lock; durable when it has ended."""
-        with self._lock, _explained(self.path), self._engine.begin() as connection:
-            yield connection
+        with self._lock, _explained(self.path):
+            with self._engine.begin() as connection:
+                yield connection
+            self._raise_mark()
+
+    def _raise_mark(self) -> None:
+        """Remember beside the ledger how far its audit has come, so that an older copy of it is recognised.
+
+        After the commit and without a sync: the mark may be lower than the ledger, and never higher.
+        """
+        if self._audited:
+            with contextlib.suppress(OSError):  # a mark that cannot be written guards less, and stops nothing
+                write_privately(self._mark, f"{self._audited}\n")
+            self._audited = 0
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -511,7 +576,8 @@ class Ledger:
         changed = row.content_hash != identity.content_hash(order.contents)
         return row.state == OrderState.REJECTED and (retry_rejected or changed)
 
-    def _take(self, connection: Connection, claim: Claim, *, is_new: bool) -> None:
+    def _take(self, connection: Connection, claim: Claim, *, row: Row[Any] | None) -> None:
+        """The order's row, planned, with the claim's contents; an empty run id claims it for nobody."""
         values = {
             "email": claim.order.email,
             "order_reference": claim.order.order_reference,
@@ -519,12 +585,12 @@ class Ledger:
             "contents": json.dumps(dataclasses.asdict(claim.order.contents)),
             "content_hash": identity.content_hash(claim.order.contents),
             "message": "",
-            "claimed_by": claim.run_id,
-            "claim_token": claim.token,
+            "claimed_by": claim.run_id or None,
+            "claim_token": claim.token or None,
             "updated_at": _text(_now()),
             "last_seen_at": _text(_now()),
         }
-        if is_new:
+        if row is None:
             connection.execute(insert(schema.orders).values(order_key=claim.key, attempts=0, **values))
         else:
             query = update(schema.orders).where(schema.orders.c.order_key == claim.key)
@@ -586,6 +652,15 @@ class Ledger:
             status=verdict.status,
             evidence=f"{verdict.evidence}, order number seen before",
         )
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write a small file that only its owner may read (0600 whatever the umask)."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

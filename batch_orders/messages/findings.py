@@ -304,8 +304,8 @@ def unknown_history(order_number: str) -> str:
     """The sheet says that the row was ordered, and the ledger does not know of it."""
     return (
         f"This row carries the order number {quote(order_number)}, and this ledger does not know it: was it ordered "
-        "with another ledger? Nothing is sent for it. Use that ledger; or clear the result columns if it was never "
-        "really ordered (a sandbox run, say)."
+        "with another ledger? Nothing is sent for it. Use that ledger, or enter the orders of this results file with "
+        "`batch-orders ledger adopt`; if it was never really ordered (a sandbox run, say), clear the result columns."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -158,8 +158,9 @@ def ordered_before() -> str:
 def how_to_start_anyway() -> str:
     """What to do with an account that has a history."""
     return (
-        "If there is a ledger, point --ledger at it. If orders were placed by hand only, take those people out of the "
-        "sheets first; then run `batch-orders init --new`."
+        "If there is a ledger, point --ledger at it. If it is lost, run `batch-orders init --new` and then `batch-orders "
+        "ledger adopt` with the results files. If orders were placed by hand only, take those people out of the sheets "
+        "first."
     )
 
 
@@ -211,6 +212,38 @@ def attempt(at: str, evidence: str | None) -> str:
 def audit_holds(path: Path, entries: int) -> str:
     """`ledger verify` found nothing."""
     return f"The audit of {path} holds: {entries} entries, none changed, taken out or put in."
+
+
+def older_than_mark(path: Path, entries: int) -> str:
+    """The ledger was restored from an older copy."""
+    return (
+        f"The ledger {path} is older than its own high-water mark ({entries} entries are missing): it was restored "
+        "from a copy, and does not know what was ordered since. Nothing was sent."
+    )
+
+
+def how_to_bring_up_to_date() -> str:
+    """After a restored ledger."""
+    return "Enter what was ordered since from the results files: `batch-orders ledger adopt RESULTS…`."
+
+
+def no_results_file(path: Path) -> str:
+    """`ledger adopt` of a sheet without result columns."""
+    return f"{path.name} is no results file: it lacks the columns that say what was ordered. Nothing was entered."
+
+
+def adoption(counts: Mapping[str, int], conflicts: Sequence[str]) -> str:
+    """What `ledger adopt` did."""
+    lines = [f"{counts['new']} orders entered, {counts['known']} known already, {counts['conflict']} left alone."]
+    return "\n".join([*lines, *conflicts])
+
+
+def at_odds(path: Path, row: int, order_number: str) -> str:
+    """An order of a results file that does not fit the ledger."""
+    return (
+        f"{path.name}, row {row}: order {order_number or 'without a number'} was left alone: the ledger has another "
+        "number for this order, another order with this number, or a run has it in hand; or its rows do not agree."
+    )
 
 
 def which_verdict() -> str:

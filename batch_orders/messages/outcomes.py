@@ -92,6 +92,11 @@ def number_seen_before(order_number: str) -> str:
     )
 
 
+def adopted() -> str:
+    """A past order that was entered from a results file."""
+    return "Ordered before; entered from a results file."
+
+
 def settled() -> str:
     """A person found out that an unknown order was placed."""
     return "Ordered: somebody found the order at Device Hub and settled it."

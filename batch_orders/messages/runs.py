@@ -152,3 +152,8 @@ def how_to_release() -> str:
 def no_ledger_note() -> str:
     """`check` without a ledger, for whoever does not see the summary."""
     return "There is no ledger yet, so nothing counts as ordered before."
+
+
+def how_to_adopt() -> str:
+    """After a file that is no results file."""
+    return "Name results files that `submit` wrote: they end in .results.csv or .results.xlsx."

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import openpyxl
 import pytest
 
+from tests.hostile import HostileHub, Plan
+from tests.hostile.server import CLIENT_ID, CLIENT_SECRET, inventory
 from tests.program import SAMPLES, Program, RunningHub, sandbox
 
 if TYPE_CHECKING:
@@ -309,3 +311,50 @@ def test_two_runs_at_once(program: Program, hub: RunningHub) -> None:
     numbers = [{row["order_number"] for row in _rows(program.folder / f"results-{n}.csv")} for n in range(2)]
     assert numbers[0] == numbers[1]
     assert len(numbers[0]) == len(emails)
+
+
+def test_a_lost_ledger_is_rebuilt_from_results(program: Program, hub: RunningHub) -> None:
+    """Without it the results file's rows are held; adopted, they are ordered already, and nothing is sent again."""
+    sheet = _sample("rolling-nightly.csv", program.folder)
+    first = program.json("submit", sheet, "--yes", exit_code=0)
+    before = len(hub.orders)
+    other = ("--ledger", program.folder / "new.sqlite")
+    assert program.run("init", "--new", *other).returncode == 0
+    held = program.json("submit", first["results"], "--yes", *other, exit_code=4)
+    assert held["counts"]["held"] == first["counts"]["rows"]
+    assert {finding["code"] for finding in held["findings"]} == {"unknown_history"}
+    adopted = program.json("ledger", "adopt", first["results"], *other, exit_code=0)
+    assert adopted["orders"] == {"new": first["counts"]["orders"], "known": 0, "conflict": 0}
+    again = program.json("submit", sheet, "--yes", *other, exit_code=0)
+    assert again["counts"]["already_ordered"] == first["counts"]["rows"]
+    assert {order["order_number"] for order in again["orders"]} == {order["order_number"] for order in first["orders"]}
+    assert len(hub.orders) == before
+    assert program.run("ledger", "adopt", sheet, *other).returncode == 2
+    assert program.json("ledger", "verify", *other, exit_code=0)["entries"] > 0
+
+
+def test_unknown_orders_wait_for_a_person(program: Program, tmp_path: Path) -> None:
+    """Nothing is sent again before a verdict; `status` tells what to do; --placed and --not-placed settle it."""
+    sheet = _sample("rolling-nightly.csv", program.folder)
+    ledger = ("--ledger", tmp_path / "hostile.sqlite")
+    stock = inventory([row["Product title"] for row in _rows(sheet)])
+    faults = Plan({"order": ["reset_after_placing", "reset_after_body"]})
+    with HostileHub(faults, answers={"inventory": stock}) as hostile:
+        login = {"base_url": hostile.base_url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        there = Program(program.folder, {**program.settings, **login, "concurrency": "1"})
+        assert there.run("init", "--new", *ledger).returncode == 0
+        first = there.json("submit", sheet, "--yes", *ledger, exit_code=5)
+        waiting = there.json("status", *ledger, exit_code=0)["waiting"]
+        assert [order["state"] for order in waiting] == ["unknown", "unknown"]
+        placed = {entry.email for entry in hostile.placed}
+        assert there.json("submit", sheet, "--yes", *ledger, exit_code=5)["counts"]["unknown"] == 4
+        for order in waiting:
+            if order["email"] in placed:
+                there.json("settle", order["order"], "--placed", "424242", "--note", "asked", *ledger, exit_code=0)
+            else:
+                there.json("settle", order["order"], "--not-placed", *ledger, exit_code=0)
+        last = there.json("submit", sheet, "--yes", *ledger, exit_code=0)
+        assert last["counts"]["rows"] == first["counts"]["rows"]
+        emails = Counter(entry.email for entry in hostile.placed)
+        assert set(emails.values()) == {1}
+        assert len(emails) == first["counts"]["orders"]

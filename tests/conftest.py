@@ -27,3 +27,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     made = Ledger.create(tmp_path / "ledger.sqlite")
     yield made
     made.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How hard tests/crash tries."""
+    parser.addoption("--orders", default="300", help="tests/crash: orders in the sheet")
+    parser.addoption("--kills", default="12", help="tests/crash: processes to kill")
+    parser.addoption("--seed", default="1", help="tests/crash: the random seed")

@@ -158,9 +158,9 @@ def ordered_before() -> str:
 def how_to_start_anyway() -> str:
     """What to do with an account that has a history."""
     return (
-        "If there is a ledger, point --ledger at it. If it is lost, run `batch-orders init --new` and then `batch-orders "
-        "ledger adopt` with the results files. If orders were placed by hand only, take those people out of the sheets "
-        "first."
+        "If there is a ledger, point --ledger at it. If it is lost, run `batch-orders init --new`, and then "
+        "`batch-orders ledger adopt` with the results files. If orders were placed by hand only, take those people out "
+        "of the sheets first."
     )
 
 

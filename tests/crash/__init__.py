@@ -1,0 +1,1 @@
+"""Processes killed at any moment, with a hostile Device Hub as the only oracle."""

@@ -335,6 +335,21 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an order stands after a run, for all its rows alike: its status, what to tell, and when it was sent.
+
+    `run_id` is the run that sent it last, which need not be this one.
+    """
+
+    status: RowStatus
+    message: str
+    order_number: str | None = None
+    submitted_at: datetime | None = None
+    run_id: str | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """What the ledger knows of one order.
 
@@ -358,20 +373,16 @@ class Remembered:
     other_contents: Contents | None = None
     last_seen_at: datetime | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How an order stands after a run, for all its rows alike: its status, what to tell, and when it was sent.
-
-    `run_id` is the run that sent it last, which need not be this one.
-    """
-
-    status: RowStatus
-    message: str
-    order_number: str | None = None
-    submitted_at: datetime | None = None
-    run_id: str | None = None
-    attempts: int = 0
+    def outcome(self, status: RowStatus, message: str) -> Outcome:
+        """How the order stands for a sheet's rows, by what the ledger knows of it."""
+        return Outcome(
+            status=status,
+            message=message,
+            order_number=self.order_number,
+            submitted_at=self.submitted_at,
+            run_id=self.run_id,
+            attempts=self.attempts,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

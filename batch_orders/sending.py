@@ -283,14 +283,7 @@ class _OneOrder:
             message = outcomes.not_recorded(f"{verdict.message} {verdict.order_number}".strip())
             return Outcome(status=RowStatus.UNKNOWN, message=message, attempts=attempt.number)
         self._attempt = None
-        return Outcome(
-            status=RowStatus(remembered.state.value),
-            message=remembered.message,
-            order_number=remembered.order_number,
-            submitted_at=remembered.submitted_at,
-            run_id=remembered.run_id,
-            attempts=remembered.attempts,
-        )
+        return remembered.outcome(RowStatus(remembered.state.value), remembered.message)
 
     async def _react(self, verdict: Verdict, evidence: Evidence, *, was_held: bool) -> None:
         """Nothing was sent or applied: what now? `was_held`: the intent was written, so the connection stood."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch_orders.models import Column, Contents, LineItem, Order
+from batch_orders.models import ONCE_PER_ORDER, Column, Contents, LineItem, Order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,18 +15,8 @@ if TYPE_CHECKING:
 # order never looks like one that was sent.
 _DISAGREE = "\x00"
 
-_TEXT_FIELDS: tuple[Column, ...] = (
-    Column.FIRSTNAME,
-    Column.LASTNAME,
-    Column.PHONE_NUMBER,
-    Column.SHIPPING_ADDRESS,
-    Column.SHIPPING_CITY,
-    Column.SHIPPING_STATE,
-    Column.SHIPPING_ZIP,
-    Column.SHIPPING_COUNTRY,
-    Column.EXPEDITE_SHIPPING,
-    Column.IS_SIGNATURE_REQUIRED,
-)
+# What an order holds besides its items. (The start date says when to order, not what.)
+_TEXT_FIELDS: tuple[Column, ...] = tuple(column for column in ONCE_PER_ORDER if column is not Column.START_DATE)
 
 
 def group(checked: Checked) -> tuple[tuple[Order, ...], tuple[int, ...]]:

@@ -319,14 +319,7 @@ def _outcome_now(remembered: Remembered, run_id: str) -> Outcome:
             status, message = RowStatus(remembered.state.value), remembered.message
         case _:
             status, message = RowStatus.NOT_SENT, outcomes.busy() if remembered.busy else outcomes.left_over()
-    return Outcome(
-        status=status,
-        message=message,
-        order_number=remembered.order_number,
-        submitted_at=remembered.submitted_at,
-        run_id=remembered.run_id,
-        attempts=remembered.attempts,
-    )
+    return remembered.outcome(status, message)
 
 
 def _thawed_row(parts: Sequence[Any]) -> ResultRow:

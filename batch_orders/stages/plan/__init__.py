@@ -94,14 +94,7 @@ def standing(remembered: Remembered, contents: Contents, *, retry_rejected: bool
             status, message = RowStatus.REJECTED, outcomes.rejected_before(remembered.message)
         case _:
             return None
-    return Outcome(
-        status=status,
-        message=message,
-        order_number=remembered.order_number,
-        submitted_at=remembered.submitted_at,
-        run_id=remembered.run_id,
-        attempts=remembered.attempts,
-    )
+    return remembered.outcome(status, message)
 
 
 def _decide(

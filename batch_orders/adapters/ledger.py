@@ -78,7 +78,11 @@ class Ledger:
         self._liveness = Liveness(path.with_name(path.name + ".runs"))
         self._mark = path.with_name(path.name + ".mark")
         self._audited = 0
-        self.account = self._read_account()
+        try:
+            self.account = self._read_account()
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def create(cls, path: Path, *, account_id: str | None = None, now: datetime | None = None) -> Ledger:

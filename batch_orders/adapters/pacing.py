@@ -117,11 +117,15 @@ class SharedPace:
         with self._explained():
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
             connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=MEMORY")
-            connection.execute("PRAGMA synchronous=OFF")
-            connection.executescript(_SCHEMA)
-            first = last_sent_at.timestamp() + self._window if last_sent_at else 0.0
-            connection.execute("INSERT OR IGNORE INTO pace VALUES (1, ?, 0)", (first,))
+            try:
+                connection.execute("PRAGMA journal_mode=MEMORY")
+                connection.execute("PRAGMA synchronous=OFF")
+                connection.executescript(_SCHEMA)
+                first = last_sent_at.timestamp() + self._window if last_sent_at else 0.0
+                connection.execute("INSERT OR IGNORE INTO pace VALUES (1, ?, 0)", (first,))
+            except BaseException:
+                connection.close()
+                raise
             return connection
 
     @contextmanager

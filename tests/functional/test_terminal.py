@@ -52,7 +52,12 @@ class _Terminal:
         os.write(self._descriptor, f"{text}\n".encode())
 
     def interrupt(self, number: signal.Signals) -> None:
-        """Send the program a signal."""
+        """Send the program a signal, as a person would who has read the question.
+
+        In the instant between writing a question and waiting for its answer Python takes note of a signal only when
+        the answer comes.
+        """
+        time.sleep(0.5)
         os.kill(self._pid, number)
 
     def end(self) -> int:

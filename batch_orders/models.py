@@ -532,7 +532,7 @@ class Verdict:
 class RunRecord:
     """One run as the ledger keeps it. `sheet` is the input file's bytes, `options` what reading it needs again.
 
-    `report` is what the results sheet said of each row; None while the run goes on.
+    `ended_at` and `exit_code` are None while the run goes on, and where it died.
     """
 
     run_id: str

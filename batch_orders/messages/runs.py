@@ -99,12 +99,6 @@ def how_to_allow_more() -> str:
     return "If that is right, allow it with --max-orders, or place a few first with --limit."
 
 
-def waiting_for_others(count: int) -> str:
-    """Orders in another run's hands."""
-    orders = "1 order is" if count == 1 else f"{count} orders are"
-    return f"{orders} being placed by another run; waiting for it."
-
-
 def status_line(status: RowStatus, rows: int, orders: int) -> str:
     """How many rows (and orders) have a status, and what it means."""
     people = f" ({count(orders, 'order')})" if orders else ""

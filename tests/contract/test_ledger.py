@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch_orders.adapters.ledger import Ledger
-from batch_orders.adapters.ledger_schema import TRANSITIONS
+from batch_orders.adapters.ledger.schema import TRANSITIONS
 from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
 from batch_orders.models import Claim, Order, OrderState, Verdict, VerdictKind
 from tests import orders as made

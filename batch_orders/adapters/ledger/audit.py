@@ -1,0 +1,95 @@
+"""The ledger's audit: every attempt, verdict and release, append-only, each entry sealed with the one before it.
+
+It holds ids and keyed hashes only, no personal data. The high-water mark beside the ledger is how far it has come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, select
+
+from batch_orders.adapters.ledger import schema
+from batch_orders.adapters.ledger.database import Database, timestamp
+from batch_orders.errors import LedgerError
+from batch_orders.messages import ledgers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+
+class Audit(Database):
+    """What was done with each order, and the proof that nobody changed the record."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing ledger; LedgerError where there is none or it is not one of ours."""
+        self._mark = path.with_name(path.name + ".mark")
+        self._audited = 0
+        super().__init__(path)
+
+    def verify(self) -> int:
+        """How many entries the audit has; LedgerError where one was changed, taken away or put in between."""
+        seal = ""
+        count = 0
+        with self._read() as connection:
+            for row in connection.execute(select(schema.audit).order_by(schema.audit.c.id)):
+                count += 1
+                seal = self._seal(seal, row.at, row.what, row.order_key, row.run_id, row.detail)
+                if row.id != count or row.seal != seal:
+                    raise LedgerError(ledgers.audit_broken(self.path, count), hint=ledgers.how_to_act_on_broken_audit())
+        return count
+
+    def trust_mark(self) -> None:
+        """A person has brought a restored ledger up to date: it is no longer older than its high-water mark."""
+        with self._write() as connection:
+            self._note(connection, "up to date", None, None)
+
+    def _refuse_old_copy(self) -> None:
+        try:
+            mark = int(self._mark.read_text())
+        except (OSError, ValueError):  # no mark yet, or none that can be read
+            return
+        with self._read() as connection:
+            count = connection.execute(select(func.max(schema.audit.c.id))).scalar() or 0
+        if count < mark:
+            raise LedgerError(ledgers.older_than_mark(self.path, mark - count), hint=ledgers.how_to_bring_up_to_date())
+
+    def _note(self, connection: Connection, what: str, key: str | None, run_id: str | None, **detail: object) -> None:
+        last = connection.execute(select(schema.audit.c.seal).order_by(schema.audit.c.id.desc()).limit(1)).scalar()
+        at, text = timestamp(), json.dumps(detail, sort_keys=True)
+        seal = self._seal(last or "", at, what, key, run_id, text)
+        values = {"at": at, "what": what, "order_key": key, "run_id": run_id, "detail": text, "seal": seal}
+        inserted = connection.execute(insert(schema.audit).values(values)).inserted_primary_key
+        self._audited = inserted[0] if inserted else 0
+
+    def _committed(self) -> None:
+        """Remember beside the ledger how far its audit has come, so that an older copy of it is recognised.
+
+        After the commit and without a sync: the mark may be lower than the ledger, and never higher.
+        """
+        if self._audited:
+            with contextlib.suppress(OSError):  # a mark that cannot be written guards less, and stops nothing
+                write_privately(self._mark, f"{self._audited}\n")
+            self._audited = 0
+
+    def _seal(self, *parts: str | None) -> str:
+        return self._keyed_hash(json.dumps(parts))
+
+    def _keyed_hash(self, text: str) -> str:
+        return hmac.new(self.account.secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write a small file that only its owner may read (0600 whatever the umask)."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,155 @@
+"""What the ledger remembers of orders, for planning and for people."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, or_, select, update
+
+from batch_orders import identity
+from batch_orders.adapters.ledger import schema
+from batch_orders.adapters.ledger.audit import Audit
+from batch_orders.adapters.ledger.database import MOST_KEYS, as_time, timestamp
+from batch_orders.errors import LedgerError
+from batch_orders.messages import ledgers, outcomes
+from batch_orders.models import Contents, LineItem, Order, OrderState, Remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+
+class Memory(Audit):
+    """Looking things up; nothing here changes an order, but that dead runs are recognised first."""
+
+    def key(self, order: Order) -> str:
+        """The order's identity in this ledger's account."""
+        return identity.order_key(self.account, order.employee, order.reference)
+
+    def recall(self, keys: Iterable[str]) -> Mapping[str, Remembered]:
+        """What is known of these orders; those never attempted are left out."""
+        wanted = list(keys)
+        self._bury_dead_runs()
+        with self._read() as connection:
+            return {row.order_key: self._remembered(row) for row in self._rows(connection, wanted)}
+
+    def look_alikes(self, traces: Iterable[str]) -> Mapping[str, tuple[Remembered, ...]]:
+        """By trace (identity.py), the orders that have it and were placed, or may have been."""
+        by_hash = {self._keyed_hash(trace): trace for trace in traces}
+        hashes = list(by_hash)
+        maybe_placed = [state.value for state in (OrderState.ORDERED, OrderState.SENDING, OrderState.UNKNOWN)]
+        found: dict[str, list[Remembered]] = {}
+        with self._read() as connection:
+            for start in range(0, len(hashes), MOST_KEYS):
+                query = (
+                    select(schema.orders, schema.traces.c.hash)
+                    .join(schema.traces, schema.traces.c.order_key == schema.orders.c.order_key)
+                    .where(schema.traces.c.hash.in_(hashes[start : start + MOST_KEYS]))
+                    .where(schema.orders.c.state.in_(maybe_placed))
+                )
+                for row in connection.execute(query):
+                    found.setdefault(by_hash[row.hash], []).append(self._remembered(row))
+        return {trace: tuple(orders) for trace, orders in found.items()}
+
+    def known_numbers(self, numbers: Iterable[str]) -> frozenset[str]:
+        """Which of these order numbers were ever given out to this account."""
+        wanted = list(numbers)
+        column = schema.order_numbers.c.order_number
+        known: set[str] = set()
+        with self._read() as connection:
+            for start in range(0, len(wanted), MOST_KEYS):
+                query = select(column).where(column.in_(wanted[start : start + MOST_KEYS]))
+                known |= {row.order_number for row in connection.execute(query)}
+        return frozenset(known)
+
+    def orders(self, *states: OrderState, run_id: str | None = None) -> tuple[Remembered, ...]:
+        """Every order in one of these states (all without any), of one run where that is given; oldest first."""
+        self._bury_dead_runs()
+        query = select(schema.orders).order_by(schema.orders.c.updated_at, schema.orders.c.order_key)
+        if states:
+            query = query.where(schema.orders.c.state.in_([state.value for state in states]))
+        if run_id is not None:
+            query = query.where(or_(schema.orders.c.sent_by == run_id, schema.orders.c.claimed_by == run_id))
+        with self._read() as connection:
+            return tuple(self._remembered(row) for row in connection.execute(query))
+
+    def waiting(self) -> tuple[Remembered, ...]:
+        """The orders that wait for a person: unknown, rejected, or changed since they were placed."""
+        return tuple(
+            order
+            for order in self.orders(OrderState.UNKNOWN, OrderState.REJECTED, OrderState.ORDERED)
+            if order.state is not OrderState.ORDERED or order.other_contents is not None
+        )
+
+    def find(self, name: str) -> Remembered:
+        """The order with this id: as much of its key's beginning as is unique. LedgerError where there is none."""
+        found = [order for order in self.orders() if name and order.key.startswith(name.lower())]
+        if len(found) != 1:
+            raise LedgerError(ledgers.no_such_order(name, len(found)), hint=ledgers.how_to_list_orders())
+        return found[0]
+
+    def evidence(self, key: str) -> tuple[str, ...]:
+        """What each attempt at an order proved, the first one first."""
+        query = select(schema.attempts).where(schema.attempts.c.order_key == key).order_by(schema.attempts.c.number)
+        with self._read() as connection:
+            return tuple(ledgers.attempt(row.intended_at, row.evidence) for row in connection.execute(query))
+
+    def counts(self) -> Mapping[str, int]:
+        """How many orders stand in each state."""
+        query = select(schema.orders.c.state, func.count()).group_by(schema.orders.c.state)
+        with self._read() as connection:
+            found = {row[0]: int(row[1]) for row in connection.execute(query)}
+        return {state.value: found.get(state.value, 0) for state in OrderState}
+
+    def last_sent_at(self) -> datetime | None:
+        """When the last attempt was about to leave: what the pace needs where its own memory is lost."""
+        with self._read() as connection:
+            text = connection.execute(select(func.max(schema.attempts.c.intended_at))).scalar()
+        return as_time(text)
+
+    def _bury_dead_runs(self) -> None:
+        """Free what dead runs had not sent; what they were sending may have arrived, so it is unknown."""
+        with self._read() as connection:
+            query = select(schema.orders.c.claimed_by).where(schema.orders.c.claimed_by.is_not(None)).distinct()
+            claimants = [row.claimed_by for row in connection.execute(query)]
+        dead = [run_id for run_id in claimants if not self._liveness.is_alive(run_id)]
+        if dead:
+            with self._write() as connection:
+                for run_id in dead:
+                    self._let_go(connection, run_id)
+
+    def _let_go(self, connection: Connection, run_id: str) -> None:
+        freed = {"claimed_by": None, "claim_token": None, "updated_at": timestamp()}
+        mine = schema.orders.c.claimed_by == run_id
+        sending = and_(mine, schema.orders.c.state == OrderState.SENDING.value)
+        for row in connection.execute(select(schema.orders.c.order_key).where(sending)).all():
+            self._note(connection, "verdict", row.order_key, run_id, verdict="unknown", evidence="the run ended")
+        unknown = {"state": OrderState.UNKNOWN.value, "message": outcomes.run_died()}
+        connection.execute(update(schema.orders).where(sending).values(**unknown, **freed))
+        connection.execute(update(schema.orders).where(mine).values(**freed))
+
+    def _remembered(self, row: Row[Any]) -> Remembered:
+        return Remembered(
+            key=row.order_key,
+            state=OrderState(row.state),
+            email=row.email,
+            order_reference=row.order_reference,
+            contents=_contents(row.contents),
+            content_hash=row.content_hash,
+            order_number=row.order_number,
+            message=row.message,
+            run_id=row.sent_by,
+            submitted_at=as_time(row.submitted_at),
+            attempts=row.attempts,
+            other_contents=_contents(row.other_contents) if row.other_contents else None,
+            last_seen_at=as_time(row.last_seen_at),
+            busy=row.claimed_by is not None and self._liveness.is_alive(row.claimed_by),
+        )
+
+
+def _contents(text: str) -> Contents:
+    fields = json.loads(text)
+    return Contents(items=tuple(LineItem(*item) for item in fields.pop("items")), **fields)

@@ -1,0 +1,163 @@
+"""The runs of a ledger: which are alive, what each has in hand, and what its results said."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import secrets
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from batch_orders import identity
+from batch_orders.adapters.ledger import schema
+from batch_orders.adapters.ledger.database import as_text, as_time, timestamp
+from batch_orders.adapters.ledger.memory import Memory
+from batch_orders.errors import LedgerError
+from batch_orders.messages import ledgers
+from batch_orders.models import Claim, Claims, Order, OrderState, Remembered, RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+
+class Runs(Memory):
+    """Each run takes its orders, keeps its sheet and report, and lets go of what it had not sent."""
+
+    def begin_run(self, run: RunRecord) -> bool:
+        """Enter a run, alive from now until it ends or its process does; true where an earlier one stopped the line.
+
+        LedgerError where the ledger is older than its own high-water mark: it was restored from a copy, and does not
+        know what was ordered since.
+        """
+        self._refuse_old_copy()
+        # The lock first: nobody may see the run in the ledger and take it for dead.
+        self._liveness.begin(run.run_id)
+        digest = hashlib.sha256(run.sheet).hexdigest()
+        with self._write() as connection:
+            known = connection.execute(select(schema.sheets.c.sha256).where(schema.sheets.c.sha256 == digest)).first()
+            if known is None:
+                compressed = zlib.compress(run.sheet)
+                connection.execute(insert(schema.sheets).values(sha256=digest, compressed=compressed))
+            connection.execute(
+                insert(schema.runs).values(
+                    run_id=run.run_id,
+                    command=run.command,
+                    # A file's name need not be text; what is kept is, and can be shown.
+                    input=os.fsencode(run.input).decode(errors="backslashreplace"),
+                    host=run.host,
+                    started_at=as_text(run.started_at),
+                    sheet=digest,
+                    options=json.dumps(dict(run.options)),
+                )
+            )
+            return bool(connection.execute(select(schema.account.c.line_stopped)).scalar())
+
+    def claim(self, run_id: str, orders: Sequence[tuple[str, Order]], *, retry_rejected: bool) -> Claims:
+        """Take these orders for this run where they are free, with the sheet's contents, in one transaction.
+
+        Free is what was never attempted, is planned and in no live run's hands, or was rejected and now has other
+        contents (or `retry_rejected`). Everything else comes back as it stands.
+        """
+        self._bury_dead_runs()
+        ours: list[Claim] = []
+        others: dict[str, Remembered] = {}
+        with self._write() as connection:
+            known = {row.order_key: row for row in self._rows(connection, [key for key, _ in orders])}
+            for key, order in orders:
+                row = known.get(key)
+                if row is not None and not self._is_free(row, run_id, order, retry_rejected=retry_rejected):
+                    others[key] = self._remembered(row)
+                    continue
+                claim = Claim(key=key, order=order, run_id=run_id, token=secrets.token_hex(8))
+                self._take(connection, claim, row=row)
+                ours.append(claim)
+        return Claims(ours=tuple(ours), others=others)
+
+    def save_report(self, run_id: str, report: bytes) -> None:
+        """Keep what the results sheet says of each row (as stages/report.py writes it down)."""
+        with self._write() as connection:
+            query = update(schema.runs).where(schema.runs.c.run_id == run_id)
+            connection.execute(query.values(report=zlib.compress(report)))
+
+    def end_run(self, run_id: str, exit_code: int | None) -> None:
+        """The run is over: what it had not sent is free again, and what it was sending is unknown."""
+        with self._write() as connection:
+            self._let_go(connection, run_id)
+            query = update(schema.runs).where(schema.runs.c.run_id == run_id)
+            connection.execute(query.values(ended_at=timestamp(), exit_code=exit_code))
+        self._liveness.end(run_id)
+
+    def runs(self) -> tuple[RunRecord, ...]:
+        """Every run, newest first, without its sheet."""
+        with self._read() as connection:
+            rows = connection.execute(select(schema.runs).order_by(schema.runs.c.started_at.desc()))
+            return tuple(_run(row, b"") for row in rows)
+
+    def run(self, name: str) -> tuple[RunRecord, bytes | None]:
+        """One run with its sheet, and its saved report; by id or by as much of its beginning as is unique."""
+        found = [run for run in self.runs() if run.run_id.startswith(name)]
+        if len(found) != 1:
+            raise LedgerError(ledgers.no_such_run(name, len(found)), hint=ledgers.how_to_list_runs())
+        query = select(schema.runs, schema.sheets.c.compressed).join(schema.sheets)
+        with self._read() as connection:
+            row = connection.execute(query.where(schema.runs.c.run_id == found[0].run_id)).one()
+        report = None if row.report is None else zlib.decompress(row.report)
+        return _run(row, zlib.decompress(row.compressed)), report
+
+    def is_alive(self, run_id: str) -> bool:
+        """Whether the run's process lives."""
+        return self._liveness.is_alive(run_id)
+
+    def _is_free(self, row: Row[Any], run_id: str, order: Order, *, retry_rejected: bool) -> bool:
+        if row.state == OrderState.PLANNED:
+            return row.claimed_by is None or row.claimed_by == run_id
+        changed = row.content_hash != identity.content_hash(order.contents)
+        return row.state == OrderState.REJECTED and (retry_rejected or changed)
+
+    def _take(self, connection: Connection, claim: Claim, *, row: Row[Any] | None) -> None:
+        """The order's row, planned, with the claim's contents; an empty run id claims it for nobody."""
+        values = {
+            "email": claim.order.email,
+            "order_reference": claim.order.order_reference,
+            "state": OrderState.PLANNED.value,
+            "contents": json.dumps(dataclasses.asdict(claim.order.contents)),
+            "content_hash": identity.content_hash(claim.order.contents),
+            "message": "",
+            "claimed_by": claim.run_id or None,
+            "claim_token": claim.token or None,
+            "updated_at": timestamp(),
+            "last_seen_at": timestamp(),
+        }
+        if row is None:
+            connection.execute(insert(schema.orders).values(order_key=claim.key, attempts=0, **values))
+        else:
+            query = update(schema.orders).where(schema.orders.c.order_key == claim.key)
+            connection.execute(query.values(**values))
+            connection.execute(delete(schema.traces).where(schema.traces.c.order_key == claim.key))
+        order = claim.order
+        traces = {identity.employee_trace(order.employee), *identity.traces(order.employee, order.contents)}
+        rows = [{"order_key": claim.key, "hash": self._keyed_hash(trace)} for trace in sorted(traces)]
+        connection.execute(insert(schema.traces), rows)
+
+
+def _run(row: Row[Any], sheet: bytes) -> RunRecord:
+    started_at = as_time(row.started_at)
+    assert started_at is not None  # noqa: S101 - the column is NOT NULL
+    return RunRecord(
+        run_id=row.run_id,
+        command=row.command,
+        input=Path(row.input),
+        host=row.host,
+        started_at=started_at,
+        sheet=sheet,
+        options=json.loads(row.options),
+        ended_at=as_time(row.ended_at),
+        exit_code=row.exit_code,
+    )

@@ -183,15 +183,16 @@ def init(common: Common, *, new: bool, add_login: bool) -> int:
     settings = _settings(common)
     base_url, client_id, _ = settings.require_account()
     path = settings.require_ledger()
+    text = ledgers.login_added(path, base_url)
     if not add_login:
         if path.exists():
             raise UsageError(ledgers.exists(path), hint=ledgers.how_to_go_on())
         if not new:
             _ask_whether_new(common)
+        text = ledgers.created(path, base_url, had_predecessor=Ledger.had_predecessor(path))
         Ledger.create(path).close()
     with contextlib.closing(Ledger(path)) as ledger:
         ledger.add_login(base_url, client_id)
-    text = ledgers.login_added(path, base_url) if add_login else ledgers.created(path, base_url)
     _print(common, {"command": "init", "ledger": str(path), "origin": base_url, "exit_code": 0}, text)
     return 0
 

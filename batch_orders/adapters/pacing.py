@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from batch_orders.adapters.private_files import open_private
 from batch_orders.errors import BatchOrdersError
 from batch_orders.messages import ledgers
 from batch_orders.stages import pace
@@ -115,7 +116,7 @@ class SharedPace:
 
     def _open(self, last_sent_at: datetime | None) -> sqlite3.Connection:
         with self._explained():
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(open_private(self._path, os.O_RDWR))
             connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
             try:
                 connection.execute("PRAGMA journal_mode=MEMORY")

@@ -118,11 +118,16 @@ def no_report(run_id: str) -> str:
     return f"The run {run_id} ended before any order was planned: it has no results, and nothing was sent."
 
 
-def created(path: Path, origin: str) -> str:
-    """`init` made a ledger."""
+def created(path: Path, origin: str, *, had_predecessor: bool) -> str:
+    """`init` made a ledger, perhaps where one was before."""
+    lost = (
+        "There was a ledger here before, and it is gone. What it knew this one does not: before you submit anything, "
+        "enter the orders from your results files with `batch-orders ledger adopt RESULTS…`.\n"
+    )
     return (
         f"The ledger is at {path}; it remembers every order placed at {origin}.\n"
         "Keep it and back it up: without it the program would not know what was ordered.\n"
+        f"{lost if had_predecessor else ''}"
         "Next: `batch-orders check FILE`."
     )
 

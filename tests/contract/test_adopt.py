@@ -25,9 +25,12 @@ def _place(ledger: Ledger, name: str, number: str) -> None:
     ledger.begin_run(made.run(f"run-{name}"))
     order = made.order(name)
     (claim,) = ledger.claim(f"run-{name}", [(ledger.key(order), order)], retry_rejected=False).ours
-    verdict = Verdict(kind=VerdictKind.ORDERED, message="Ordered.", order_number=number, evidence="HTTP 200")
-    ledger.conclude(ledger.intend(claim, "hash"), verdict)
+    ledger.conclude(ledger.intend(claim, "hash"), _ordered(number))
     ledger.end_run(f"run-{name}", 0)
+
+
+def _ordered(number: str) -> Verdict:
+    return Verdict(kind=VerdictKind.ORDERED, message="Ordered.", order_number=number, evidence="HTTP 200")
 
 
 def test_a_past_order_is_entered_once(ledger: Ledger) -> None:
@@ -37,6 +40,7 @@ def test_a_past_order_is_entered_once(ledger: Ledger) -> None:
     assert ledger.adopt(order, "1001", _SENT) is Adopted.KNOWN
     remembered = ledger.find(ledger.key(order))
     assert (remembered.state, remembered.order_number, remembered.submitted_at) == (OrderState.ORDERED, "1001", _SENT)
+    assert remembered.last_seen_at is None  # no run has seen it yet: it may be a rehire's
     ledger.begin_run(made.run("r1"))
     assert ledger.claim("r1", [(ledger.key(order), order)], retry_rejected=True).ours == ()
     assert ledger.verify() == 1
@@ -76,6 +80,51 @@ def test_a_restored_copy_sends_nothing_until_it_is_up_to_date(ledger: Ledger, tm
         restored.trust_mark()
         restored.begin_run(made.run("r9"))
         assert restored.find(restored.key(made.order("ben"))).order_number == "1002"
+
+
+def test_looking_into_a_restored_copy_does_not_make_it_up_to_date(ledger: Ledger, tmp_path: Path) -> None:
+    """The copy was made in the middle of a run: recognising that run as dead is noted, and lowers no mark."""
+    ledger.begin_run(made.run("r1"))
+    orders = [made.order(name) for name in ("ana", "ben")]
+    claims = ledger.claim("r1", [(ledger.key(order), order) for order in orders], retry_rejected=False).ours
+    attempt = ledger.intend(claims[0], "hash")
+    path, copy = ledger.path, shutil.copy(ledger.path, tmp_path / "copy")
+    ledger.conclude(attempt, _ordered("1001"))
+    ledger.conclude(ledger.intend(claims[1], "hash"), _ordered("1002"))
+    ledger.end_run("r1", 0)
+    ledger.close()
+    shutil.copy(copy, path)
+    with closing(Ledger(path)) as restored:
+        remembered = restored.recall([restored.key(order) for order in orders])
+        assert {order.state for order in remembered.values()} == {OrderState.UNKNOWN, OrderState.PLANNED}
+        with pytest.raises(LedgerError, match="high-water mark"):
+            restored.begin_run(made.run("r2"))
+
+
+def test_what_was_rolled_back_raises_no_mark(ledger: Ledger) -> None:
+    """A transaction that failed wrote nothing, so the ledger is not older than its mark afterwards."""
+
+    def fail() -> None:
+        with ledger._write() as connection:
+            ledger._note(connection, "attempt", None, None)
+            raise RuntimeError
+
+    ledger.begin_run(made.run("r1"))
+    with pytest.raises(RuntimeError):
+        fail()
+    ledger.end_run("r1", 0)
+    ledger.begin_run(made.run("r2"))
+
+
+def test_the_mark_of_a_ledger_that_was_here_before_is_none(ledger: Ledger) -> None:
+    """A new account's ledger in the place of a lost one may send: it is not a copy of that."""
+    _place(ledger, "ana", "1001")
+    path = ledger.path
+    ledger.close()
+    path.unlink()
+    assert Ledger.had_predecessor(path)
+    with closing(Ledger.create(path)) as new:
+        new.begin_run(made.run("r1"))
 
 
 def test_the_mark_is_private(ledger: Ledger) -> None:

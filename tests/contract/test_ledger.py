@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -170,6 +171,19 @@ def test_a_dead_run_is_recognised_at_once(ledger: Ledger) -> None:
     _claim(ledger, made.order("ben"))
 
 
+def test_two_names_of_one_ledger_share_its_locks(ledger: Ledger, tmp_path: Path) -> None:
+    """Through a link too a live run is seen to be alive, and what it has in hand is busy."""
+    order = made.order("ana")
+    ledger.begin_run(made.run("r1"))
+    _claim(ledger, order)
+    link = tmp_path / "elsewhere" / "ledger.sqlite"
+    link.parent.mkdir()
+    link.symlink_to(ledger.path)
+    with closing(Ledger(link)) as other:
+        assert other.is_alive("r1")
+        assert other.recall([ledger.key(order)])[ledger.key(order)].busy
+
+
 @pytest.mark.parametrize("before", OrderState)
 @pytest.mark.parametrize("after", OrderState)
 def test_the_database_enforces_the_transitions(ledger: Ledger, before: OrderState, after: OrderState) -> None:
@@ -203,9 +217,20 @@ def test_commits_are_durable(ledger: Ledger) -> None:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
-def test_files_are_private(ledger: Ledger) -> None:
-    """0600 whatever the umask."""
-    assert stat.S_IMODE(ledger.path.stat().st_mode) == 0o600
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_files_are_private(tmp_path: Path, umask: int) -> None:
+    """0600 whatever the umask: the ledger, its mark, and the locks of its runs."""
+    before = os.umask(umask)
+    try:
+        with closing(Ledger.create(tmp_path / "own.sqlite")) as ledger:
+            ledger.begin_run(made.run("r1"))
+            _end(ledger, made.order("ana"), _ORDERED)
+            files = [path for path in tmp_path.rglob("*") if path.is_file()]
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files}
+    finally:
+        os.umask(before)
+    assert set(modes) >= {"own.sqlite", "own.sqlite.mark", "r1.lock"}
+    assert set(modes.values()) == {0o600}
 
 
 def test_a_run_is_kept_with_its_sheet(ledger: Ledger) -> None:

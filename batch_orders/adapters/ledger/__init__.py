@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, insert, select
 
 from batch_orders.adapters.ledger import schema
-from batch_orders.adapters.ledger.database import open_engine, timestamp
+from batch_orders.adapters.ledger.database import explained, open_engine, timestamp
+from batch_orders.adapters.ledger.mark import mark_beside
 from batch_orders.adapters.ledger.verdicts import Verdicts
+from batch_orders.adapters.private_files import create_private
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
 
@@ -34,26 +36,22 @@ class Ledger(Verdicts):
         """Make a new ledger (0600 whatever the umask); LedgerError where something is there already."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            os.close(create_private(path))
         except FileExistsError:
             raise LedgerError(ledgers.exists(path), hint=ledgers.how_to_go_on()) from None
         except OSError as error:
             raise LedgerError(ledgers.not_writable(path, error), hint=ledgers.how_to_place()) from None
-        engine = open_engine(path)
-        with engine.begin() as connection:
-            schema.metadata.create_all(connection)
-            connection.execute(
-                insert(schema.account).values(
-                    only_row=1,
-                    schema_version=schema.SCHEMA_VERSION,
-                    id=account_id or str(uuid.uuid4()),
-                    secret=secrets.token_bytes(32),
-                    created_at=timestamp(),
-                    line_stopped=0,
-                )
-            )
-        engine.dispose()
+        try:
+            _fill(path, account_id or str(uuid.uuid4()))
+        except BaseException:
+            path.unlink()
+            raise
         return cls(path)
+
+    @staticmethod
+    def had_predecessor(path: Path) -> bool:
+        """Whether a ledger was here before and is gone: its high-water mark outlives it."""
+        return mark_beside(path).exists() and not path.exists()
 
     def add_login(self, origin: str, client_id: str) -> None:
         """Remember an origin and login that this account's orders are sent with."""
@@ -70,6 +68,19 @@ class Ledger(Verdicts):
         if (origin, client_id) not in {(row.origin, row.client_id) for row in known}:
             origins = sorted({row.origin for row in known})
             raise LedgerError(ledgers.other_login(self.path, origin, origins), hint=ledgers.how_to_use_another())
+
+
+def _fill(path: Path, account_id: str) -> None:
+    """Make the tables of an account, in one transaction."""
+    engine = open_engine(path)
+    try:
+        with explained(path), engine.begin() as connection:
+            schema.metadata.create_all(connection)
+            row = {"only_row": 1, "schema_version": schema.SCHEMA_VERSION, "id": account_id, "line_stopped": 0}
+            secret = secrets.token_bytes(32)
+            connection.execute(insert(schema.account).values(**row, secret=secret, created_at=timestamp()))
+    finally:
+        engine.dispose()
 
 
 def _is_login(origin: str, client_id: str) -> Any:  # noqa: ANN401 - SQLAlchemy's expressions have no simple type

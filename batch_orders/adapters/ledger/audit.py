@@ -5,17 +5,16 @@ It holds ids and keyed hashes only, no personal data. The high-water mark beside
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import json
-import os
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select
 
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.database import Database, timestamp
+from batch_orders.adapters.ledger.mark import HighWaterMark, mark_beside
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
 
@@ -30,9 +29,9 @@ class Audit(Database):
 
     def __init__(self, path: Path) -> None:
         """Open an existing ledger; LedgerError where there is none or it is not one of ours."""
-        self._mark = path.with_name(path.name + ".mark")
         self._audited = 0
         super().__init__(path)
+        self._mark = HighWaterMark(mark_beside(self.path), self.account.id)
 
     def verify(self) -> int:
         """How many entries the audit has; LedgerError where one was changed, taken away or put in between."""
@@ -50,14 +49,13 @@ class Audit(Database):
         """A person has brought a restored ledger up to date: it is no longer older than its high-water mark."""
         with self._write() as connection:
             self._note(connection, "up to date", None, None)
+            entries = self._audited
+        self._mark.set(entries)
 
     def _refuse_old_copy(self) -> None:
-        try:
-            mark = int(self._mark.read_text())
-        except (OSError, ValueError):  # no mark yet, or none that can be read
-            return
         with self._read() as connection:
             count = connection.execute(select(func.max(schema.audit.c.id))).scalar() or 0
+        mark = self._mark.read()
         if count < mark:
             raise LedgerError(ledgers.older_than_mark(self.path, mark - count), hint=ledgers.how_to_bring_up_to_date())
 
@@ -69,27 +67,16 @@ class Audit(Database):
         inserted = connection.execute(insert(schema.audit).values(values)).inserted_primary_key
         self._audited = inserted[0] if inserted else 0
 
-    def _committed(self) -> None:
-        """Remember beside the ledger how far its audit has come, so that an older copy of it is recognised.
+    def _begun(self) -> None:
+        self._audited = 0  # what a transaction noted that was rolled back does not count
 
-        After the commit and without a sync: the mark may be lower than the ledger, and never higher.
-        """
+    def _committed(self) -> None:
+        """Raise the mark, after the commit and without a sync: it may be lower than the ledger, and never higher."""
         if self._audited:
-            with contextlib.suppress(OSError):  # a mark that cannot be written guards less, and stops nothing
-                write_privately(self._mark, f"{self._audited}\n")
-            self._audited = 0
+            self._mark.rise(self._audited)
 
     def _seal(self, *parts: str | None) -> str:
         return self._keyed_hash(json.dumps(parts))
 
     def _keyed_hash(self, text: str) -> str:
         return hmac.new(self.account.secret, text.encode(), hashlib.sha256).hexdigest()
-
-
-def write_privately(path: Path, text: str) -> None:
-    """Write a small file that only its owner may read (0600 whatever the umask)."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)

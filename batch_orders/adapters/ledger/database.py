@@ -40,7 +40,8 @@ class Database:
         """Open an existing ledger; LedgerError where there is none or it is not one of ours."""
         if not path.is_file():
             raise LedgerError(ledgers.missing(path), hint=ledgers.how_to_init())
-        self.path = path
+        # Two names of one file (a link, say) must not lead to two sets of locks beside it.
+        self.path = path = path.resolve()
         self._engine = open_engine(path)
         self._lock = threading.Lock()
         self._liveness = Liveness(path.with_name(path.name + ".runs"))
@@ -70,9 +71,13 @@ class Database:
     def _write(self) -> Iterator[Connection]:
         """One transaction that begins by taking the write lock; durable when it has ended."""
         with self._lock, explained(self.path):
+            self._begun()
             with self._engine.begin() as connection:
                 yield connection
             self._committed()
+
+    def _begun(self) -> None:
+        """A transaction is about to begin."""
 
     def _committed(self) -> None:
         """A transaction has just been committed."""

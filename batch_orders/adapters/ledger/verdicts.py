@@ -109,6 +109,7 @@ class Verdicts(Journal):
                 "order_number": order_number,
                 "message": outcomes.adopted(),
                 "submitted_at": as_text(submitted_at) if submitted_at else None,
+                "last_seen_at": None,  # by a run
             }
             connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
             self._note(connection, "adopt", key, None)

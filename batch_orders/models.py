@@ -432,12 +432,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """An order that this run, and no other, may send. `token` is this claim's own."""
+    """An order that this run, and no other, may send. `token` is this claim's own.
+
+    `generation` counts how often the order began anew: after a rejection, or when the vendor had cancelled it.
+    """
 
     key: str
     order: Order
     run_id: str
     token: str
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,7 +208,9 @@ class _OneOrder:
         self._claim = claim
         self._body = request_body(claim.order.contents, claim.order.email)
         self._hash = hashlib.sha256(self._body).hexdigest()
-        self._idempotency_key = f"{claim.key[:32]}-{identity.content_hash(claim.order.contents)[:16]}"
+        # The same for every try at one order; another one once what was before certainly came to nothing.
+        content = identity.content_hash(claim.order.contents)
+        self._idempotency_key = f"{claim.key[:32]}-{content[:16]}-{claim.generation}"
         self._attempt: Attempt | None = None
         self._gate_error: Exception | None = None
         self._refused_token: int | None = None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from batch_orders.adapters.ledger import Ledger
-    from batch_orders.models import Attempt, Claim, Outcome
+    from batch_orders.models import Attempt, Claim, Outcome, Remembered
 
 _NOTHING = Verdict(kind=VerdictKind.NOT_SENT, message="nothing", evidence="nothing")
 
@@ -59,6 +59,8 @@ class _Run:
     pace: Callable[[SharedPace], Any] = lambda pace: pace
     stop_after: float | None = None
     log_in_first: bool = False
+    retry_rejected: bool = False
+    idempotency_header: str | None = None
     stop: Stop = field(default_factory=Stop)
 
 
@@ -75,6 +77,7 @@ async def _sending(ledger: Ledger, hub: HostileHub, count: int, run: _Run) -> Ma
         client_secret=CLIENT_SECRET,
         timeout=run.timeout,
         patience=run.patience,
+        idempotency_header=run.idempotency_header,
     )
     pace = SharedPace(ledger.path.with_suffix(".pace"), orders=run.orders, window=1.0, last_sent_at=None)
     careful = ledger.begin_run(made.run(run.name))
@@ -82,7 +85,8 @@ async def _sending(ledger: Ledger, hub: HostileHub, count: int, run: _Run) -> Ma
         concurrency=run.concurrency, patience=run.patience, server_errors_not_applied=run.not_applied, careful=careful
     )
     orders = [made.order(f"e{number}") for number in range(count)]
-    claims = ledger.claim(run.name, [(ledger.key(order), order) for order in orders], retry_rejected=False)
+    pairs = [(ledger.key(order), order) for order in orders]
+    claims = ledger.claim(run.name, pairs, retry_rejected=run.retry_rejected)
     with closing(pace):
         async with DeviceHub(options) as desk:
             if run.log_in_first:
@@ -217,6 +221,28 @@ def test_a_wait_beyond_patience_stops(ledger: Ledger) -> None:
         outcomes, stop = _send(ledger, hub, 2, _Run(concurrency=1))
         assert (outcomes, stop.exit_code) == ({}, 6)
         assert _states(ledger) == {"planned": 2}
+
+
+def test_one_key_for_all_that_may_be_one_order(ledger: Ledger) -> None:
+    """The same for every try without proof between them; another one after a rejection, or a cancelled order."""
+    script = ["429_zero", "422_plain", "500_before", "ok", "ok"]
+    with HostileHub(Plan({"order": script})) as hub:
+
+        def send(name: str) -> Remembered:
+            run = _Run(name=name, retry_rejected=True, idempotency_header="Idempotency-Key")
+            _send(ledger, hub, 1, run)
+            (order,) = ledger.orders()
+            return order
+
+        send("r1")  # busy, then rejected
+        ledger.settle_not_placed(send("r2"), "")  # unknown
+        ledger.settle_cancelled(send("r3"), "")  # ordered
+        send("r4")
+        keys = [call.headers["idempotency-key"] for call in hub.calls]
+    first, again, second, resent, third = keys
+    assert first == again
+    assert second == resent
+    assert len({first, second, third}) == 3
 
 
 # After the gate -----------------------------------------------------------------------------------------------------

@@ -75,7 +75,9 @@ class Runs(Memory):
                 if row is not None and not self._is_free(row, run_id, order, retry_rejected=retry_rejected):
                     others[key] = self._remembered(row)
                     continue
-                claim = Claim(key=key, order=order, run_id=run_id, token=secrets.token_hex(8))
+                claim = Claim(
+                    key=key, order=order, run_id=run_id, token=secrets.token_hex(8), generation=_generation(row)
+                )
                 self._take(connection, claim, row=row)
                 ours.append(claim)
         return Claims(ours=tuple(ours), others=others)
@@ -130,6 +132,7 @@ class Runs(Memory):
             "contents": json.dumps(dataclasses.asdict(claim.order.contents)),
             "content_hash": identity.content_hash(claim.order.contents),
             "message": "",
+            "generation": claim.generation,
             "claimed_by": claim.run_id or None,
             "claim_token": claim.token or None,
             "updated_at": timestamp(),
@@ -145,6 +148,10 @@ class Runs(Memory):
         traces = {identity.employee_trace(order.employee), *identity.traces(order.employee, order.contents)}
         rows = [{"order_key": claim.key, "hash": self._keyed_hash(trace)} for trace in sorted(traces)]
         connection.execute(insert(schema.traces), rows)
+
+
+def _generation(row: Row[Any] | None) -> int:
+    return 0 if row is None else row.generation + (row.state == OrderState.REJECTED)
 
 
 def _run(row: Row[Any], sheet: bytes) -> RunRecord:

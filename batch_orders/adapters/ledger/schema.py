@@ -105,6 +105,8 @@ orders = Table(
     Column("sent_by", String, ForeignKey("runs.run_id"), index=True),
     Column("submitted_at", String),
     Column("attempts", Integer, nullable=False),
+    # Counts how often the order began anew because what was before certainly came to nothing: rejected, or cancelled.
+    Column("generation", Integer, nullable=False),
     Column("updated_at", String, nullable=False),
     # What the last sheet with this order held, where that is not what was ordered: a person may accept it.
     Column("other_contents", Text),

@@ -61,7 +61,8 @@ class Verdicts(Journal):
     def settle_cancelled(self, order: Remembered, note: str) -> None:
         """The vendor cancelled an ordered one: the next run may order it again. Its number stays taken."""
         with self._write() as connection:
-            values = {"state": OrderState.PLANNED.value, "order_number": None, "message": "", "other_contents": None}
+            values: dict[str, Any] = {"state": OrderState.PLANNED.value, "order_number": None, "message": ""}
+            values |= {"other_contents": None, "generation": schema.orders.c.generation + 1}
             self._settle(connection, order, "cancelled", note, values)
 
     def settle_keep(self, order: Remembered, note: str) -> None:
@@ -102,7 +103,8 @@ class Verdicts(Journal):
                 return Adopted.CONFLICT
             if self._is_taken(connection, order_number):
                 return Adopted.CONFLICT
-            self._take(connection, Claim(key=key, order=order, run_id="", token=""), row=row)
+            generation = row.generation if row is not None else 0
+            self._take(connection, Claim(key=key, order=order, run_id="", token="", generation=generation), row=row)
             self._enter_number(connection, order_number, key)
             values = {
                 "state": OrderState.ORDERED.value,

@@ -125,6 +125,8 @@ class Line:
         self._resume_at = 0.0
         # The ledger's own thread: its commits are awaited to their end even when the waiting is cancelled.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        # Set in that thread, so that no gate opens between the failure and the event loop's hearing of it.
+        self._ledger_failed = False
 
     def close(self) -> None:
         """End the writer thread."""
@@ -132,7 +134,15 @@ class Line:
 
     async def write(self, step: Callable[[], _T]) -> _T:
         """Run a ledger step in the writer thread, and see it through whatever happens to us meanwhile."""
-        return await _see_through(asyncio.wrap_future(self._writer.submit(step)))
+
+        def watched() -> _T:
+            try:
+                return step()
+            except BaseException:
+                self._ledger_failed = True
+                raise
+
+        return await _see_through(asyncio.wrap_future(self._writer.submit(watched)))
 
     async def pause(self, seconds: float) -> None:
         """Wait, unless the run stops first."""
@@ -155,9 +165,15 @@ class Line:
         """Seconds before the slot at which connecting begins."""
         return max(_FIRST_LEAD, self._preparation)
 
+    def go_on(self) -> None:
+        """_GateShutError where nothing more may leave: the run stops, or the ledger could not be written."""
+        if self.stop or self._ledger_failed:
+            raise _GateShutError
+
     def hold_until(self, slot: float) -> None:
-        """_GateShutError where an open connection must not wait for this slot: the run stops, or it is too far away."""
-        if self.stop or slot - time.time() > max(_LONGEST_HOLD, self.lead):
+        """_GateShutError where an open connection must not wait for this slot: nothing may leave, or it is too far."""
+        self.go_on()
+        if slot - time.time() > max(_LONGEST_HOLD, self.lead):
             raise _GateShutError
 
     def took(self, seconds: float) -> None:
@@ -267,6 +283,7 @@ class _OneOrder:
                 line.hold_until(wait)
                 await line.pause(wait - time.time())
                 wait = await line.pace.enter(wait)
+            line.go_on()
         except _GateShutError:
             raise
         except Exception as error:

@@ -62,6 +62,7 @@ class _Run:
     retry_rejected: bool = False
     idempotency_header: str | None = None
     stop: Stop = field(default_factory=Stop)
+    lines: list[Line] = field(default_factory=list)
 
 
 def _send(ledger: Ledger, hub: HostileHub, count: int, run: _Run | None = None) -> tuple[Mapping[str, Outcome], Stop]:
@@ -99,6 +100,7 @@ async def _sending(ledger: Ledger, hub: HostileHub, count: int, run: _Run) -> Ma
                 progress=_Silence(),
                 stop=run.stop,
             )
+            run.lines.append(line)
             if run.stop_after is not None:
                 asyncio.get_running_loop().call_later(run.stop_after, run.stop.because, "interrupted")
             try:
@@ -550,6 +552,66 @@ def test_a_ledger_that_cannot_be_written_sends_nothing(ledger: Ledger) -> None:
     assert stop.exit_code == 1
     assert "full" in stop.reason
     assert _states(ledger) == {"planned": 10}
+
+
+def test_nothing_leaves_once_the_ledger_has_failed(ledger: Ledger) -> None:
+    """Not even an order whose intent was written before and whose slot has come."""
+
+    class FailsLater:
+        """The real ledger; the second intent fails while the first order waits for its slot."""
+
+        def __init__(self, ledger: Ledger) -> None:
+            self._ledger = ledger
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._ledger, name)
+
+        def intend(self, claim: Claim, request_hash: str) -> Attempt:
+            if intended:
+                writing.set()
+                may_fail.wait(10)
+                raise BatchOrdersError("The ledger cannot be written.")
+            intended.append(claim.key)
+            return self._ledger.intend(claim, request_hash)
+
+    class EntersOnceItFailed:
+        """A pace that lets an order go in the very instant after the failure, before anybody was told of it."""
+
+        def __init__(self, pace: SharedPace) -> None:
+            self.reserve, self.pause = pace.reserve, pace.pause
+
+        async def enter(self, _: float) -> None:
+            while not writing.is_set():  # noqa: ASYNC110 - it is set in the writer thread
+                await asyncio.sleep(0.01)
+            may_fail.set()
+            while not run.lines[0]._ledger_failed:
+                time.sleep(0.01)  # noqa: ASYNC251 - the loop stands still: nobody hears of the failure yet
+
+    intended: list[str] = []
+    writing, may_fail = threading.Event(), threading.Event()
+    run = _Run(journal=FailsLater, pace=EntersOnceItFailed, concurrency=2)
+    with HostileHub() as hub:
+        outcomes, stop = _send(ledger, hub, 4, run)
+        assert hub.count("order") == 0
+    assert (outcomes, stop.exit_code) == ({}, 1)
+    assert _states(ledger) == {"planned": 4}
+
+
+def test_an_interrupt_in_the_last_instant_keeps_the_gate_shut(ledger: Ledger) -> None:
+    """The order was let go by the pace; it stays all the same."""
+
+    class Interrupting:
+        def __init__(self, pace: SharedPace) -> None:
+            self.reserve, self.pause = pace.reserve, pace.pause
+
+        async def enter(self, _: float) -> None:
+            run.stop.because("interrupted")
+
+    run = _Run(pace=Interrupting)
+    with HostileHub() as hub:
+        assert _send(ledger, hub, 2, run)[0] == {}
+        assert hub.count("order") == 0
+    assert _states(ledger) == {"planned": 2}
 
 
 def test_an_answer_that_cannot_be_recorded_is_told(ledger: Ledger) -> None:

@@ -80,8 +80,9 @@ class Journal(Runs):
                 "claim_token": None,
             }
             self._move(connection, attempt, values)
-            row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == attempt.claim.key)).one()
-            return self._remembered(row)
+            query = select(schema.orders).where(schema.orders.c.order_key == attempt.claim.key)
+            (remembered,) = self._remembered(connection.execute(query))
+            return remembered
 
     def mark_line(self, *, stopped: bool) -> None:
         """Remember whether too many orders in a row ended unknown: the next run begins carefully then."""

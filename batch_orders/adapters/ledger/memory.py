@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from batch_orders.messages import ledgers, outcomes
 from batch_orders.models import Contents, LineItem, Order, OrderState, Remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
@@ -34,7 +35,7 @@ class Memory(Audit):
         wanted = list(keys)
         self._bury_dead_runs()
         with self._read() as connection:
-            return {row.order_key: self._remembered(row) for row in self._rows(connection, wanted)}
+            return {order.key: order for order in self._remembered(self._rows(connection, wanted))}
 
     def look_alikes(self, traces: Iterable[str]) -> Mapping[str, tuple[Remembered, ...]]:
         """By trace (identity.py), the orders that have it and were placed, or may have been."""
@@ -50,8 +51,9 @@ class Memory(Audit):
                     .where(schema.traces.c.hash.in_(hashes[start : start + MOST_KEYS]))
                     .where(schema.orders.c.state.in_(maybe_placed))
                 )
-                for row in connection.execute(query):
-                    found.setdefault(by_hash[row.hash], []).append(self._remembered(row))
+                rows = connection.execute(query).all()
+                for row, order in zip(rows, self._remembered(rows), strict=True):
+                    found.setdefault(by_hash[row.hash], []).append(order)
         return {trace: tuple(orders) for trace, orders in found.items()}
 
     def known_numbers(self, numbers: Iterable[str]) -> frozenset[str]:
@@ -74,7 +76,7 @@ class Memory(Audit):
         if run_id is not None:
             query = query.where(or_(schema.orders.c.sent_by == run_id, schema.orders.c.claimed_by == run_id))
         with self._read() as connection:
-            return tuple(self._remembered(row) for row in connection.execute(query))
+            return tuple(self._remembered(connection.execute(query)))
 
     def waiting(self) -> tuple[Remembered, ...]:
         """The orders that wait for a person: unknown, rejected, or changed since they were placed."""
@@ -86,7 +88,10 @@ class Memory(Audit):
 
     def find(self, name: str) -> Remembered:
         """The order with this id: as much of its key's beginning as is unique. LedgerError where there is none."""
-        found = [order for order in self.orders() if name and order.key.startswith(name.lower())]
+        self._bury_dead_runs()
+        query = select(schema.orders).where(schema.orders.c.order_key.startswith(name.lower(), autoescape=True))
+        with self._read() as connection:
+            found = tuple(self._remembered(connection.execute(query))) if name else ()
         if len(found) != 1:
             raise LedgerError(ledgers.no_such_order(name, len(found)), hint=ledgers.how_to_list_orders())
         return found[0]
@@ -131,23 +136,31 @@ class Memory(Audit):
         connection.execute(update(schema.orders).where(sending).values(**unknown, **freed))
         connection.execute(update(schema.orders).where(mine).values(**freed))
 
-    def _remembered(self, row: Row[Any]) -> Remembered:
-        return Remembered(
-            key=row.order_key,
-            state=OrderState(row.state),
-            email=row.email,
-            order_reference=row.order_reference,
-            contents=_contents(row.contents),
-            content_hash=row.content_hash,
-            order_number=row.order_number,
-            message=row.message,
-            run_id=row.sent_by,
-            submitted_at=as_time(row.submitted_at),
-            attempts=row.attempts,
-            other_contents=_contents(row.other_contents) if row.other_contents else None,
-            last_seen_at=as_time(row.last_seen_at),
-            busy=row.claimed_by is not None and self._liveness.is_alive(row.claimed_by),
-        )
+    def _remembered(self, rows: Iterable[Row[Any]]) -> Iterator[Remembered]:
+        """Rows of orders as they are told; each run is asked only once whether it is alive."""
+        is_alive = functools.cache(self._liveness.is_alive)
+        for row in rows:
+            busy = row.claimed_by is not None and is_alive(row.claimed_by)
+            yield _remembered(row, busy=busy)
+
+
+def _remembered(row: Row[Any], *, busy: bool) -> Remembered:
+    return Remembered(
+        key=row.order_key,
+        state=OrderState(row.state),
+        email=row.email,
+        order_reference=row.order_reference,
+        contents=_contents(row.contents),
+        content_hash=row.content_hash,
+        order_number=row.order_number,
+        message=row.message,
+        run_id=row.sent_by,
+        submitted_at=as_time(row.submitted_at),
+        attempts=row.attempts,
+        other_contents=_contents(row.other_contents) if row.other_contents else None,
+        last_seen_at=as_time(row.last_seen_at),
+        busy=busy,
+    )
 
 
 def _contents(text: str) -> Contents:

@@ -19,10 +19,10 @@ from batch_orders.adapters.ledger.database import as_text, as_time, timestamp
 from batch_orders.adapters.ledger.memory import Memory
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
-from batch_orders.models import Claim, Claims, Order, OrderState, Remembered, RunRecord
+from batch_orders.models import Claim, Claims, Order, OrderState, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -66,21 +66,18 @@ class Runs(Memory):
         contents (or `retry_rejected`). Everything else comes back as it stands.
         """
         self._bury_dead_runs()
-        ours: list[Claim] = []
-        others: dict[str, Remembered] = {}
-        with self._write() as connection:
-            known = {row.order_key: row for row in self._rows(connection, [key for key, _ in orders])}
-            for key, order in orders:
-                row = known.get(key)
-                if row is not None and not self._is_free(row, run_id, order, retry_rejected=retry_rejected):
-                    others[key] = self._remembered(row)
-                    continue
-                claim = Claim(
-                    key=key, order=order, run_id=run_id, token=secrets.token_hex(8), generation=_generation(row)
+        # Whoever waits for another run looks again and again, and must not keep that run from writing.
+        with self._read() as connection:
+            known, free = self._look(connection, run_id, orders, retry_rejected=retry_rejected)
+        ours: tuple[Claim, ...] = ()
+        if free:
+            with self._write() as connection:
+                known, free = self._look(connection, run_id, orders, retry_rejected=retry_rejected)
+                ours = tuple(
+                    self._take(connection, run_id, key, order, known.get(key)) for key, order in orders if key in free
                 )
-                self._take(connection, claim, row=row)
-                ours.append(claim)
-        return Claims(ours=tuple(ours), others=others)
+        others = self._remembered(row for key, row in known.items() if key not in free)
+        return Claims(ours=ours, others={order.key: order for order in others})
 
     def save_report(self, run_id: str, report: bytes) -> None:
         """Keep what the results sheet says of each row (as stages/report.py writes it down)."""
@@ -117,41 +114,57 @@ class Runs(Memory):
         """Whether the run's process lives."""
         return self._liveness.is_alive(run_id)
 
-    def _is_free(self, row: Row[Any], run_id: str, order: Order, *, retry_rejected: bool) -> bool:
-        if row.state == OrderState.PLANNED:
-            return row.claimed_by is None or row.claimed_by == run_id
-        changed = row.content_hash != identity.content_hash(order.contents)
-        return row.state == OrderState.REJECTED and (retry_rejected or changed)
+    def _look(
+        self, connection: Connection, run_id: str, orders: Sequence[tuple[str, Order]], *, retry_rejected: bool
+    ) -> tuple[dict[str, Row[Any]], set[str]]:
+        """The rows of these orders, where they have one, and the keys of those that this run may take."""
+        known = {row.order_key: row for row in self._rows(connection, [key for key, _ in orders])}
+        free = {
+            key
+            for key, order in orders
+            if key not in known or _is_free(known[key], run_id, order, retry_rejected=retry_rejected)
+        }
+        return known, free
 
-    def _take(self, connection: Connection, claim: Claim, *, row: Row[Any] | None) -> None:
-        """The order's row, planned, with the claim's contents; an empty run id claims it for nobody."""
+    def _take(self, connection: Connection, run_id: str, key: str, order: Order, row: Row[Any] | None) -> Claim:
+        """Claim an order whose row, if there is one, is free."""
+        generation = 0 if row is None else row.generation + (row.state == OrderState.REJECTED)
+        claim = Claim(key=key, order=order, run_id=run_id, token=secrets.token_hex(8), generation=generation)
+        held = {"claimed_by": run_id, "claim_token": claim.token, "generation": generation}
+        self._plan(connection, key, order, row, held | {"last_seen_at": timestamp()})
+        return claim
+
+    def _plan(
+        self, connection: Connection, key: str, order: Order, row: Row[Any] | None, values: Mapping[str, Any]
+    ) -> None:
+        """The order's row, planned, with these contents; `row` is the one it has, if any."""
         values = {
-            "email": claim.order.email,
-            "order_reference": claim.order.order_reference,
+            "email": order.email,
+            "order_reference": order.order_reference,
             "state": OrderState.PLANNED.value,
-            "contents": json.dumps(dataclasses.asdict(claim.order.contents)),
-            "content_hash": identity.content_hash(claim.order.contents),
+            "contents": json.dumps(dataclasses.asdict(order.contents)),
+            "content_hash": identity.content_hash(order.contents),
             "message": "",
-            "generation": claim.generation,
-            "claimed_by": claim.run_id or None,
-            "claim_token": claim.token or None,
             "updated_at": timestamp(),
-            "last_seen_at": timestamp(),
+            **values,
         }
         if row is None:
-            connection.execute(insert(schema.orders).values(order_key=claim.key, attempts=0, **values))
+            connection.execute(
+                insert(schema.orders).values({"order_key": key, "attempts": 0, "generation": 0} | values)
+            )
         else:
-            query = update(schema.orders).where(schema.orders.c.order_key == claim.key)
-            connection.execute(query.values(**values))
-            connection.execute(delete(schema.traces).where(schema.traces.c.order_key == claim.key))
-        order = claim.order
+            connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
+            connection.execute(delete(schema.traces).where(schema.traces.c.order_key == key))
         traces = {identity.employee_trace(order.employee), *identity.traces(order.employee, order.contents)}
-        rows = [{"order_key": claim.key, "hash": self._keyed_hash(trace)} for trace in sorted(traces)]
+        rows = [{"order_key": key, "hash": self._keyed_hash(trace)} for trace in sorted(traces)]
         connection.execute(insert(schema.traces), rows)
 
 
-def _generation(row: Row[Any] | None) -> int:
-    return 0 if row is None else row.generation + (row.state == OrderState.REJECTED)
+def _is_free(row: Row[Any], run_id: str, order: Order, *, retry_rejected: bool) -> bool:
+    if row.state == OrderState.PLANNED:
+        return row.claimed_by is None or row.claimed_by == run_id
+    changed = row.content_hash != identity.content_hash(order.contents)
+    return row.state == OrderState.REJECTED and (retry_rejected or changed)
 
 
 def _run(row: Row[Any], sheet: bytes) -> RunRecord:

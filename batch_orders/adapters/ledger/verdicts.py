@@ -14,7 +14,7 @@ from batch_orders.adapters.ledger.database import as_text, timestamp
 from batch_orders.adapters.ledger.journal import Journal
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers, outcomes
-from batch_orders.models import Adopted, Claim, Contents, Order, OrderState, Remembered
+from batch_orders.models import Adopted, Contents, Order, OrderState, Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,6 +95,7 @@ class Verdicts(Journal):
     def adopt(self, order: Order, order_number: str, submitted_at: datetime | None) -> Adopted:
         """Enter an order that was placed before, with the number that a results file has for it."""
         key = self.key(order)
+        self._bury_dead_runs()
         with self._write() as connection:
             row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first()
             if row is not None and row.state == OrderState.ORDERED:
@@ -103,8 +104,7 @@ class Verdicts(Journal):
                 return Adopted.CONFLICT
             if self._is_taken(connection, order_number):
                 return Adopted.CONFLICT
-            generation = row.generation if row is not None else 0
-            self._take(connection, Claim(key=key, order=order, run_id="", token="", generation=generation), row=row)
+            self._plan(connection, key, order, row, {})
             self._enter_number(connection, order_number, key)
             values = {
                 "state": OrderState.ORDERED.value,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from batch_orders.errors import BatchOrdersError, SheetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from types import FrameType
 
     from batch_orders.models import Mapped, Plan, Report
     from batch_orders.settings import Settings
@@ -379,21 +381,25 @@ def _open_ledger(common: Common) -> Iterator[Any]:
 def _run(world: World, steps: Coroutine[Any, Any, _T]) -> _T:
     """Run to the end. The first interrupt stops new orders and lets those in flight finish; a second leaves at once."""
     import asyncio  # noqa: PLC0415 - costly
-    import signal  # noqa: PLC0415
 
     from batch_orders.messages import runs  # noqa: PLC0415 - costly
 
-    def interrupt() -> None:
-        if world.stop:
-            os._exit(_INTERRUPTED)  # what is in flight is `sending` in the ledger, and the next run finds it there
+    def stop() -> None:
         world.stop.because(runs.interrupted(), hint=runs.how_to_go_on())
         world.progress.note(runs.interrupting())
 
     async def main() -> _T:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt)
-        return await steps
+        interrupts = itertools.count()
+
+        def interrupt(*_: object) -> None:
+            # Python's own handler, not the loop's: it is called also while the loop stands still (validating, say).
+            if next(interrupts):
+                os._exit(_INTERRUPTED)  # what is in flight is `sending` in the ledger, and the next run finds it there
+            loop.call_soon_threadsafe(stop)
+
+        with _handling_interrupts(interrupt):
+            return await steps
 
     return asyncio.run(main())
 
@@ -411,9 +417,11 @@ def _confirm(world: World, common: Common, limit: int | None, plan: Plan, mapped
 
     if common.yes:
         return True
+    import signal  # noqa: PLC0415 - costly
+
     world.progress.close()
     click.echo(terminal.plan_text(plan, mapped, host=world.host, limit=limit), err=True)
-    with _interrupts_end_the_question():
+    with _handling_interrupts(signal.default_int_handler):  # while somebody is asked an interrupt is a no
         try:
             return click.confirm(terminal.question(len(plan.to_send[:limit]), world.host), err=True)
         except (click.Abort, KeyboardInterrupt):
@@ -421,17 +429,17 @@ def _confirm(world: World, common: Common, limit: int | None, plan: Plan, mapped
 
 
 @contextlib.contextmanager
-def _interrupts_end_the_question() -> Iterator[None]:
-    """The event loop, whose handlers these are otherwise, stands still while somebody is asked."""
+def _handling_interrupts(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """SIGINT and SIGTERM call this for as long as the block lasts."""
     import signal  # noqa: PLC0415 - costly
 
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    before = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        for number, former in zip(numbers, before, strict=True):
+            signal.signal(number, former)
 
 
 def _ask_whether_new(common: Common) -> None:

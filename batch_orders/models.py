@@ -408,12 +408,14 @@ class Decision:
 class Plan:
     """The decisions for a whole sheet, and every finding that still matters.
 
-    `loose_rows` are positions of rows that belong to no order (their e-mail is blank).
+    `loose_rows` are positions of rows that belong to no order (their e-mail is blank); `released` the keys of orders
+    that a person sends on purpose although they look like a mistake.
     """
 
     decisions: tuple[Decision, ...]
     loose_rows: tuple[int, ...]
     findings: tuple[Finding, ...]
+    released: frozenset[str] = frozenset()
 
     @property
     def to_send(self) -> tuple[Decision, ...]:

@@ -191,6 +191,9 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     judging.progress.stage("checking every row")
     checked = validate(mapped, catalog)
     grouped, loose_rows = group(checked)
+    await asyncio.sleep(0)  # an interrupt that came while the loop stood still is heard now
+    if judging.stop:
+        raise RunStoppedError(runs.interrupted(), hint=runs.how_to_go_on())
     memory = judging.memory
     orders = [(memory.key(order) if memory else None, order) for order in grouped]
     history = History(now=judging.now, repeat_days=judging.repeat_days)
@@ -257,7 +260,7 @@ async def _carry_out(
         )
     )
     try:
-        ledger.note_release(run_id, _released(judging.released, [d.key for d in planned.decisions if d.key]))
+        ledger.note_release(run_id, planned.released)
         # Should the process die on the way, the results can be rebuilt from here.
         ledger.save_report(run_id, reporting.freeze(report({})))
         ended = await _place(judging, ordering, planned, careful=careful)

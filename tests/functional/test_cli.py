@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,6 +139,26 @@ def test_results_place_not_writable(program: Program) -> None:
     )
     assert done.returncode == 2
     assert "--output" in done.stderr
+
+
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_an_interrupt_while_a_large_sheet_is_checked(program: Program, interrupts: int) -> None:
+    """The first one ends the program before anybody is asked anything, a second one without any delay."""
+    lines = (SAMPLES / "new-hires.csv").read_text(encoding="utf-8").splitlines()
+    sheet = program.folder / "large.csv"
+    sheet.write_text("\n".join([lines[0], *(f"x{n}{line}" for n in range(400) for line in lines[1:])]))
+    with program.start("submit", sheet, "--sandbox", "--yes") as process:
+        assert process.stderr is not None
+        while "checking every row" not in process.stderr.readline():
+            assert process.poll() is None
+        for _ in range(interrupts):
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 6
+    assert "placing" not in err
+    assert ("Interrupted" in err) == (interrupts == 1)
+    assert list(program.folder.glob("*.results*")) == []
 
 
 @pytest.mark.parametrize(

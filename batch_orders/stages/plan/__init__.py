@@ -70,6 +70,7 @@ def plan(
             *(finding for finding in warned if finding is not None),
             *_shortages(checked, decisions, catalog),
         ),
+        released=released,
     )
 
 

@@ -204,6 +204,16 @@ def audit_broken(path: Path, entry: int) -> str:
     return f"The audit of {path} does not hold from entry {entry} on: something was changed, taken out or put in."
 
 
+def order_differs(path: Path, name: str) -> str:
+    """`ledger verify`: an order is not what the audit says of it."""
+    return f"In {path} the order {name} is not what its audit says: its row was changed, taken out or put in."
+
+
+def damaged(path: Path) -> str:
+    """`ledger verify`: the database itself is damaged."""
+    return f"The ledger {path} is damaged: the database's own check of it fails."
+
+
 def how_to_act_on_broken_audit() -> str:
     """After a broken audit."""
     return "Do not order with this ledger. Restore the last good copy, and bring it up to date from results files."
@@ -216,7 +226,10 @@ def attempt(at: str, evidence: str | None) -> str:
 
 def audit_holds(path: Path, entries: int) -> str:
     """`ledger verify` found nothing."""
-    return f"The audit of {path} holds: {entries} entries, none changed, taken out or put in."
+    return (
+        f"The audit of {path} holds: {entries} entries, none changed, taken out or put in, and every order is what "
+        "they say."
+    )
 
 
 def older_than_mark(path: Path, entries: int) -> str:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
 
-from batch_orders.errors import LedgerError
+from batch_orders.adapters.ledger import Ledger
+from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.models import Order, OrderState, Remembered, Verdict, VerdictKind
 from tests import orders as made
-
-if TYPE_CHECKING:
-    from batch_orders.adapters.ledger import Ledger
 
 _ORDERED = Verdict(kind=VerdictKind.ORDERED, message="Ordered.", order_number="1001", status=200, evidence="HTTP 200")
 _UNKNOWN = Verdict(kind=VerdictKind.UNKNOWN, message="?", evidence="ReadError")
@@ -148,3 +145,55 @@ def test_a_changed_audit_is_found(ledger: Ledger, change: str) -> None:
         database.execute(change)
     with pytest.raises(LedgerError, match="does not hold"):
         ledger.verify()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE orders SET state = 'planned'",
+        "UPDATE orders SET order_number = '1002' WHERE order_number = '1001'",
+        "UPDATE orders SET contents = replace(contents, 'New York', 'Newark')",
+        "UPDATE orders SET contents = replace(contents, '\"1\"', '\"9\"'), content_hash = 'f'",
+        "UPDATE orders SET email = 'other@example.com'",
+        "UPDATE orders SET order_reference = '2'",
+        "DELETE FROM traces; DELETE FROM attempts; DELETE FROM order_numbers; DELETE FROM orders",
+    ],
+)
+def test_a_changed_order_is_found(ledger: Ledger, change: str) -> None:
+    """The audit knows how each order stands: its state, number and contents, and whose it is."""
+    _ended(ledger, made.order("ana"), _ORDERED)
+    assert ledger.verify() == 2
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
+        for trigger in ("order_transitions", "order_is_never_forgotten"):
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.executescript(change)
+    with pytest.raises(LedgerError, match="not what its audit says"):
+        ledger.verify()
+
+
+def test_missing_newest_entries_are_found(ledger: Ledger) -> None:
+    """The chain holds without them; the high-water mark tells that they were there."""
+    order = made.order("ana")
+    _ended(ledger, order, _UNKNOWN)
+    ledger.settle_not_placed(ledger.find(ledger.key(order)), "")
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
+        database.execute("DROP TRIGGER audit_refuses_delete")
+        database.execute("DELETE FROM audit WHERE what = 'settle'")
+        database.execute("UPDATE orders SET state = 'planned'")
+        database.execute("DROP TRIGGER order_transitions")
+        database.execute("UPDATE orders SET state = 'unknown'")
+    with pytest.raises(LedgerError, match="high-water mark"):
+        ledger.verify()
+
+
+def test_a_damaged_file_is_found(ledger: Ledger) -> None:
+    """Bytes that were overwritten in the database's own structure."""
+    for number in range(60):
+        _ended(ledger, made.order(f"e{number}"), _UNKNOWN)
+    content = bytearray(ledger.path.read_bytes())
+    page = len(content) // 2 // 4096 * 4096
+    content[page : page + 200] = b"\xff" * 200
+    ledger.close()
+    ledger.path.write_bytes(content)
+    with pytest.raises(BatchOrdersError), closing(Ledger(ledger.path)) as damaged:
+        damaged.verify()

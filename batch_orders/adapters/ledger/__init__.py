@@ -2,7 +2,8 @@
 
 Every method is one transaction, and durable when it returns. `schema` holds the tables and which changes of an order's
 state the database allows; the classes build on each other in this order: `database` (the file), `audit`, `memory` (what
-is known of orders), `runs` (who has what in hand), `journal` (each order's way), `verdicts` (what a person says).
+is known of orders), `runs` (who has what in hand), `journal` (each order's way), `verdicts` (what a person says),
+`proof` (that nobody changed anything).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy import and_, insert, select
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.database import explained, open_engine, timestamp
 from batch_orders.adapters.ledger.mark import mark_beside
-from batch_orders.adapters.ledger.verdicts import Verdicts
+from batch_orders.adapters.ledger.proof import Proof
 from batch_orders.adapters.private_files import create_private
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 SANDBOX_ACCOUNT = "sandbox"
 
 
-class Ledger(Verdicts):
+class Ledger(Proof):
     """One account's ledger. Safe to use from several threads; several processes may have it open."""
 
     @classmethod

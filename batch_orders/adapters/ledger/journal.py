@@ -58,11 +58,10 @@ class Journal(Runs):
     def withdraw(self, attempt: Attempt, verdict: Verdict) -> None:
         """There is proof that nothing was sent or applied: sending → planned, still this run's."""
         with self._write() as connection:
-            self._end_attempt(connection, attempt, verdict)
             values: dict[str, Any] = {"state": OrderState.PLANNED.value, "submitted_at": None}
             if verdict.kind is VerdictKind.NOT_SENT:
                 values["attempts"] = schema.orders.c.attempts - 1  # not one byte left, so it was none
-            self._move(connection, attempt, values)
+            self._end_attempt(connection, attempt, verdict, values)
 
     def conclude(self, attempt: Attempt, verdict: Verdict) -> Remembered:
         """How the attempt ended: sending → ordered, rejected or unknown; gives how the order stands now.
@@ -71,7 +70,6 @@ class Journal(Runs):
         """
         with self._write() as connection:
             verdict = self._doubt_known_number(connection, attempt.claim.key, verdict)
-            self._end_attempt(connection, attempt, verdict)
             values = {
                 "state": _FINAL_STATES[verdict.kind].value,
                 "order_number": verdict.order_number or None,
@@ -79,7 +77,7 @@ class Journal(Runs):
                 "claimed_by": None,
                 "claim_token": None,
             }
-            self._move(connection, attempt, values)
+            self._end_attempt(connection, attempt, verdict, values)
             query = select(schema.orders).where(schema.orders.c.order_key == attempt.claim.key)
             (remembered,) = self._remembered(connection.execute(query))
             return remembered
@@ -89,7 +87,13 @@ class Journal(Runs):
         with self._write() as connection:
             connection.execute(update(schema.account).values(line_stopped=int(stopped)))
 
-    def _end_attempt(self, connection: Connection, attempt: Attempt, verdict: Verdict) -> None:
+    def _end_attempt(
+        self, connection: Connection, attempt: Attempt, verdict: Verdict, values: Mapping[str, Any]
+    ) -> None:
+        """Write down how the attempt ended, and `values` into its order, which this very claim must be sending."""
+        sending = update(schema.orders).where(_is_claimed(attempt.claim, OrderState.SENDING))
+        if connection.execute(sending.values(updated_at=timestamp(), **values)).rowcount != 1:
+            raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
         query = update(schema.attempts).where(schema.attempts.c.id == attempt.id)
         connection.execute(
             query.values(
@@ -102,11 +106,6 @@ class Journal(Runs):
         )
         detail = {"number": attempt.number, "verdict": verdict.kind.value, "evidence": verdict.evidence}
         self._note(connection, "verdict", attempt.claim.key, attempt.claim.run_id, **detail)
-
-    def _move(self, connection: Connection, attempt: Attempt, values: Mapping[str, Any]) -> None:
-        query = update(schema.orders).where(_is_claimed(attempt.claim, OrderState.SENDING))
-        if connection.execute(query.values(updated_at=timestamp(), **values)).rowcount != 1:
-            raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
 
     def _doubt_known_number(self, connection: Connection, key: str, verdict: Verdict) -> Verdict:
         if verdict.kind is not VerdictKind.ORDERED:

@@ -130,11 +130,12 @@ class Memory(Audit):
         freed = {"claimed_by": None, "claim_token": None, "updated_at": timestamp()}
         mine = schema.orders.c.claimed_by == run_id
         sending = and_(mine, schema.orders.c.state == OrderState.SENDING.value)
-        for row in connection.execute(select(schema.orders.c.order_key).where(sending)).all():
-            self._note(connection, "verdict", row.order_key, run_id, verdict="unknown", evidence="the run ended")
+        in_doubt = connection.execute(select(schema.orders.c.order_key).where(sending)).all()
         unknown = {"state": OrderState.UNKNOWN.value, "message": outcomes.run_died()}
         connection.execute(update(schema.orders).where(sending).values(**unknown, **freed))
         connection.execute(update(schema.orders).where(mine).values(**freed))
+        for row in in_doubt:
+            self._note(connection, "verdict", row.order_key, run_id, verdict="unknown", evidence="the run ended")
 
     def _remembered(self, rows: Iterable[Row[Any]]) -> Iterator[Remembered]:
         """Rows of orders as they are told; each run is asked only once whether it is alive."""
@@ -150,19 +151,20 @@ def _remembered(row: Row[Any], *, busy: bool) -> Remembered:
         state=OrderState(row.state),
         email=row.email,
         order_reference=row.order_reference,
-        contents=_contents(row.contents),
+        contents=as_contents(row.contents),
         content_hash=row.content_hash,
         order_number=row.order_number,
         message=row.message,
         run_id=row.sent_by,
         submitted_at=as_time(row.submitted_at),
         attempts=row.attempts,
-        other_contents=_contents(row.other_contents) if row.other_contents else None,
+        other_contents=as_contents(row.other_contents) if row.other_contents else None,
         last_seen_at=as_time(row.last_seen_at),
         busy=busy,
     )
 
 
-def _contents(text: str) -> Contents:
+def as_contents(text: str) -> Contents:
+    """Contents as the ledger keeps them."""
     fields = json.loads(text)
     return Contents(items=tuple(LineItem(*item) for item in fields.pop("items")), **fields)

@@ -204,20 +204,20 @@ def init(common: Common, *, new: bool, add_login: bool) -> int:
 @_with_common
 def status(common: Common, *, run: str | None) -> int:
     """What the ledger knows: runs, orders, and what waits for a person."""
-    from batch_orders.messages import terminal  # noqa: PLC0415 - costly
+    from batch_orders.messages import documents, terminal  # noqa: PLC0415 - costly
 
     document: dict[str, Any] = {"command": "status", "exit_code": 0}
     with _open_ledger(common) as ledger:
         if run is None:
             waiting = [(order, ledger.evidence(order.key)) for order in ledger.waiting()]
             counts, runs = ledger.counts(), ledger.runs()
-            document |= {"orders": dict(counts), "runs": [_run_document(record) for record in runs]}
-            document["waiting"] = [_order_document(order) | {"evidence": evidence} for order, evidence in waiting]
+            document |= {"orders": dict(counts), "runs": [documents.run(record) for record in runs]}
+            document["waiting"] = [documents.waiting(order, evidence) for order, evidence in waiting]
             text = terminal.status_text(runs, waiting, counts)
         else:
             record, _ = ledger.run(run)
             orders = ledger.orders(run_id=record.run_id)
-            document |= {"run": _run_document(record), "orders": [_order_document(order) for order in orders]}
+            document |= {"run": documents.run(record), "orders": [documents.order(order) for order in orders]}
             text = terminal.run_text(record, orders)
     _print(common, document, text)
     return 0
@@ -233,7 +233,7 @@ def status(common: Common, *, run: str | None) -> int:
 @_with_common
 def settle(common: Common, *, order: str, placed: str | None, note: str, **verdicts: bool) -> int:
     """Record a person's verdict on ORDER (its id is in `status` and --json)."""
-    from batch_orders.messages import ledgers  # noqa: PLC0415 - costly
+    from batch_orders.messages import documents, ledgers  # noqa: PLC0415 - costly
 
     said = [*(["placed"] if placed is not None else []), *(name for name, given in verdicts.items() if given)]
     if len(said) != 1 or (placed is not None and not placed.strip()):
@@ -247,7 +247,7 @@ def settle(common: Common, *, order: str, placed: str | None, note: str, **verdi
                 said[0]
             ](found, note)
         now = ledger.find(found.key)
-    document = {"command": "settle", "exit_code": 0, "order": _order_document(now)}
+    document = {"command": "settle", "exit_code": 0, "order": documents.order(now)}
     _print(common, document, ledgers.settled(said[0], now.email))
     return 0
 
@@ -459,33 +459,6 @@ def _show_report(common: Common, report: Report, results: Path | None) -> int:
         text = terminal.report_text(report, results)
         _print(common, document(report, results=str(results) if results else None), text)
     return report.exit_code
-
-
-def _run_document(run: Any) -> dict[str, Any]:  # noqa: ANN401 - a RunRecord
-    return {
-        "run_id": run.run_id,
-        "input": str(run.input),
-        "host": run.host,
-        "started_at": run.started_at.isoformat(),
-        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
-        "exit_code": run.exit_code,
-    }
-
-
-def _order_document(order: Any) -> dict[str, Any]:  # noqa: ANN401 - a Remembered
-    from batch_orders.models import order_id  # noqa: PLC0415
-
-    return {
-        "order": order_id(order.key),
-        "email": order.email,
-        "order_reference": order.order_reference,
-        "state": order.state.value,
-        "order_number": order.order_number,
-        "message": order.message,
-        "items": [item._asdict() for item in order.contents.items],
-        "submitted_at": order.submitted_at.isoformat() if order.submitted_at else None,
-        "attempts": order.attempts,
-    }
 
 
 def _print(common: Common, document: dict[str, Any], text: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch_orders.models import VerdictKind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -219,9 +221,19 @@ def how_to_act_on_broken_audit() -> str:
     return "Do not order with this ledger. Restore the last good copy, and bring it up to date from results files."
 
 
-def attempt(at: str, evidence: str | None) -> str:
-    """One attempt at an order: when (UTC), and what came back."""
-    return f"{at[:19].replace('T', ' ')} UTC: {evidence or 'the program ended before an answer came'}"
+def attempt(at: str, verdict: str | None, evidence: str | None) -> str:
+    """One attempt at an order: when (UTC), and what came back. Evidence that is no answer is names of exceptions."""
+    if evidence is None:
+        told = "the program ended before an answer came"
+    elif verdict == VerdictKind.NOT_SENT:
+        told = f"nothing was sent ({evidence})"
+    elif evidence.startswith("HTTP"):
+        told = evidence
+    elif "Timeout" in evidence:
+        told = f"no complete answer within the time limit ({evidence})"
+    else:
+        told = f"the connection broke, or what came back could not be read ({evidence})"
+    return f"{at[:19].replace('T', ' ')} UTC: {told}"
 
 
 def audit_holds(path: Path, entries: int) -> str:

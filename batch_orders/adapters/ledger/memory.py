@@ -100,7 +100,8 @@ class Memory(Audit):
         """What each attempt at an order proved, the first one first."""
         query = select(schema.attempts).where(schema.attempts.c.order_key == key).order_by(schema.attempts.c.number)
         with self._read() as connection:
-            return tuple(ledgers.attempt(row.intended_at, row.evidence) for row in connection.execute(query))
+            rows = connection.execute(query)
+            return tuple(ledgers.attempt(row.intended_at, row.verdict, row.evidence) for row in rows)
 
     def counts(self) -> Mapping[str, int]:
         """How many orders stand in each state."""

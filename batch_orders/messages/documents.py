@@ -1,0 +1,48 @@
+"""What scripts read of runs and orders (`--json` of `status` and `settle`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from batch_orders.models import order_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch_orders.models import Remembered, RunRecord
+
+
+def run(record: RunRecord) -> dict[str, Any]:
+    """One run."""
+    return {
+        "run_id": record.run_id,
+        "input": str(record.input),
+        "host": record.host,
+        "started_at": record.started_at.isoformat(),
+        "ended_at": record.ended_at.isoformat() if record.ended_at else None,
+        "exit_code": record.exit_code,
+    }
+
+
+def order(remembered: Remembered) -> dict[str, Any]:
+    """One order as the ledger knows it."""
+    return {
+        "order": order_id(remembered.key),
+        "email": remembered.email,
+        "order_reference": remembered.order_reference,
+        "state": remembered.state.value,
+        "order_number": remembered.order_number,
+        "message": remembered.message,
+        "items": [item._asdict() for item in remembered.contents.items],
+        "submitted_at": remembered.submitted_at.isoformat() if remembered.submitted_at else None,
+        "run_id": remembered.run_id,
+        "attempts": remembered.attempts,
+    }
+
+
+def waiting(remembered: Remembered, evidence: Sequence[str]) -> dict[str, Any]:
+    """One order that waits for a person, with all that helps to decide: to whom, where, and what each attempt gave."""
+    recipient = dataclasses.asdict(remembered.contents)
+    recipient.pop("items")
+    return order(remembered) | recipient | {"evidence": list(evidence)}

@@ -123,6 +123,10 @@ class FindingCode(StrEnum):
     REPEAT_ITEM = "repeat_item"
     UNKNOWN_HISTORY = "unknown_history"
     ORDERED_LONG_AGO = "ordered_long_ago"
+    CELL_ERROR = "cell_error"
+    FORMULA_WITHOUT_VALUE = "formula_without_value"
+    MERGED_CELLS = "merged_cells"
+    HIDDEN_ROW = "hidden_row"
     OUT_OF_STOCK = "out_of_stock"
     REPAIRED = "repaired"
 
@@ -173,13 +177,27 @@ class Value(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Oddity:
+    """Something in the data that a spreadsheet hides: an error, a formula without a value, a merged area, hidden rows.
+
+    `rows` and `columns` are Excel's numbers of what it covers, `columns` being empty where whole rows are; `what` says
+    what stands there ("#N/A"), or names the area ("A2:A5", "column C").
+    """
+
+    code: FindingCode
+    rows: tuple[int, ...]
+    columns: tuple[int, ...] = ()
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
     """One sheet as it was read: text cells, and where each came from.
 
     `frame` has one column per sheet column, labelled 0, 1, 2 …, a RangeIndex, and only `str` in it (blank is "");
     the wholly blank rows are gone. `row_numbers[i]` is Excel's number of row i; `first_column` Excel's number of
     column 0. `values` holds, by (row, column) position, what a workbook held where it was not text; `above` the lines
-    above the header (a title, say), by Excel's row number.
+    above the header (a title, say), by Excel's row number; `oddities` are what the file hides in these rows.
     """
 
     path: Path
@@ -193,6 +211,7 @@ class Sheet:
     values: Mapping[tuple[int, int], Value] = field(default_factory=dict)
     above: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     delimiter: str = ","
+    oddities: tuple[Oddity, ...] = ()
 
     def cell(self, row: int, column: int) -> Cell:
         """The cell at these positions (from 0) of the frame, as Excel names it."""

@@ -10,7 +10,7 @@ from batch_orders.stages.columns import recognise
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch_orders.models import Value
+    from batch_orders.models import Oddity, Value
 
 # A quarterly wave is far below these; what is above is a mistake, or made to harm.
 MOST_BYTES: Final = 20 * 10**6
@@ -26,7 +26,8 @@ HEADER_WITHIN: Final = 20
 class Table:
     """The cells of one sheet before anything is known of it.
 
-    `rows` are text and may be ragged; `row_numbers` are Excel's; `originals` hold, by position, what was not text.
+    `rows` are text and may be ragged; `row_numbers` are Excel's; `originals` hold, by position, what was not text;
+    `oddities` are what the file hides from the header on. A row that looks blank because of one is not left out.
     """
 
     rows: Sequence[list[str]]
@@ -34,6 +35,7 @@ class Table:
     name: str | None = None
     originals: Mapping[tuple[int, int], Value] = field(default_factory=dict)
     delimiter: str = ","
+    oddities: tuple[Oddity, ...] = ()
 
 
 def header_row(table: Table) -> tuple[int, int]:

@@ -6,6 +6,7 @@ that Excel shows.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,11 +15,13 @@ from batch_orders.adapters import csv_reader, xlsx_reader
 from batch_orders.adapters.sheet_parts import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Table, header_row, is_blank, width
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
-from batch_orders.models import Sheet, SheetKind
+from batch_orders.models import FindingCode, Sheet, SheetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterable, Sequence
     from pathlib import Path
+
+    from batch_orders.models import Oddity
 
 _WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xltx", ".xltm"})
 _OTHER_SUFFIXES = frozenset({".xls", ".xlsb", ".ods", ".numbers", ".pdf"})
@@ -41,6 +44,8 @@ _MAGIC = {
     b"<?xml": "an XML file",
 }
 _MAGIC_WITHIN = 64
+# What makes a row look blank that is not.
+_LOOKS_BLANK = FindingCode.FORMULA_WITHOUT_VALUE
 
 
 def read_sheet(path: Path, *, sheet_name: str | None = None, encoding: str | None = None) -> Sheet:
@@ -98,7 +103,12 @@ def _sheet(path: Path, kind: SheetKind, table: Table) -> Sheet:
     if not known:
         first = next((row for row in table.rows if not is_blank(row)), [])
         raise SheetError(messages.no_header(path, [cell for cell in first if cell]), hint=messages.expected_headers())
-    kept = [row for row in range(header + 1, len(table.rows)) if not is_blank(table.rows[row])]
+    odd_rows = {row for oddity in table.oddities for row in oddity.rows if oddity.code is _LOOKS_BLANK}
+    kept = [
+        row
+        for row in range(header + 1, len(table.rows))
+        if not is_blank(table.rows[row]) or table.row_numbers[row] in odd_rows
+    ]
     columns = max(width(table.rows[row]) for row in (header, *kept))
     _refuse_too_much(path, len(kept), columns)
     new_row = {row: position for position, row in enumerate(kept)}
@@ -116,7 +126,16 @@ def _sheet(path: Path, kind: SheetKind, table: Table) -> Sheet:
         },
         values={(new_row[row], column): value for (row, column), value in originals if row in new_row},
         delimiter=table.delimiter,
+        oddities=_in_rows(table.oddities, {table.row_numbers[row] for row in kept}),
     )
+
+
+def _in_rows(oddities: Iterable[Oddity], rows: Container[int]) -> tuple[Oddity, ...]:
+    """The oddities as far as they touch these rows: blank ones are hidden, or merged, as anybody likes."""
+    narrowed = (
+        dataclasses.replace(oddity, rows=tuple(row for row in oddity.rows if row in rows)) for oddity in oddities
+    )
+    return tuple(oddity for oddity in narrowed if oddity.rows)
 
 
 def _refuse_too_much(path: Path, rows: int, columns: int) -> None:

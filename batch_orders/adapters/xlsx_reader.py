@@ -1,11 +1,12 @@
 """Reading Excel workbooks: openpyxl reads the cells, after a look at the XML for what it would pass over in silence.
 
-Sizes are capped before anything is inflated. Whatever is hidden or broken in the data is refused with its place.
+Sizes are capped before anything is inflated. Whatever is hidden or broken in the data comes with the table.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import io
 import re
@@ -28,11 +29,11 @@ from batch_orders.adapters.sheet_parts import (
 from batch_orders.adapters.xlsx_look import Look, look
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
-from batch_orders.models import Cell, Column, Value
+from batch_orders.models import Cell, Column, FindingCode, Oddity, Value
 from batch_orders.stages.columns import known_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _WORKBOOK = "xl/workbook.xml"
@@ -81,9 +82,8 @@ def read_table(path: Path, content: bytes, sheet_name: str | None) -> Table:
             if seen.rightmost.column > MOST_COLUMNS:
                 what = messages.more_than(f"{MOST_COLUMNS} columns ({seen.rightmost})")
                 raise SheetError(messages.too_large(path, what), hint=messages.split_it())
-            table, errors = _table(sheet)
-    _refuse_oddities(path, table, seen, errors)
-    return table
+            table, errors = _table(sheet, {cell.row for cell in seen.without_value})
+    return dataclasses.replace(table, oddities=_oddities(table, seen, errors))
 
 
 @contextlib.contextmanager
@@ -187,12 +187,12 @@ def _peek(sheet: Any) -> _Peek:  # noqa: ANN401 - openpyxl's read-only sheet
     )
 
 
-def _table(sheet: Any) -> tuple[Table, list[Cell]]:  # noqa: ANN401 - openpyxl's read-only sheet
-    """The cells of a sheet, and where there are errors (#N/A …) among them. Empty rows are left out."""
+def _table(sheet: Any, never_blank: Container[int]) -> tuple[Table, list[tuple[Cell, str]]]:  # noqa: ANN401 - openpyxl's
+    """The cells of a sheet, and the errors (#N/A …) among them. Empty rows are left out, but for those named."""
     rows: list[list[str]] = []
     numbers: list[int] = []
     originals: dict[tuple[int, int], Value] = {}
-    errors: list[Cell] = []
+    errors: list[tuple[Cell, str]] = []
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         texts: list[str] = []
         for column, cell in enumerate(cells):
@@ -202,12 +202,12 @@ def _table(sheet: Any) -> tuple[Table, list[Cell]]:  # noqa: ANN401 - openpyxl's
             elif isinstance(value, str):
                 texts.append(_CARRIAGE_RETURN.sub("\r", value))
                 if cell.data_type == "e":
-                    errors.append(Cell(number, column + 1))
+                    errors.append((Cell(number, column + 1), value))
             else:
                 number_format = cell.number_format
                 texts.append(_text(value, number_format))
                 originals[len(rows), column] = Value(_kept(value), number_format)
-        if any(texts):
+        if any(texts) or number in never_blank:
             rows.append(texts)
             numbers.append(number)
     return Table(name=sheet.title, rows=rows, row_numbers=numbers, originals=originals), errors
@@ -247,27 +247,44 @@ def _kept(value: Any) -> float | bool | dt.datetime:  # noqa: ANN401 - whatever 
     return kept
 
 
-def _refuse_oddities(path: Path, table: Table, seen: Look, errors: Sequence[Cell]) -> None:
-    """SheetError where something is hidden or broken from the header on; a title block above may be as it likes."""
+def _oddities(table: Table, seen: Look, errors: Sequence[tuple[Cell, str]]) -> tuple[Oddity, ...]:
+    """What is hidden or broken below the header; a title block above may be as it likes."""
     header, known = header_row(table)
     if not known:
-        return
-    top, bottom = table.row_numbers[header], table.row_numbers[-1]
-    body = table.rows[header:]
-    columns = max(map(width, body))
-    filled = {column + 1 for row in body for column, text in enumerate(row) if text.strip()}
-    hidden_columns = sorted(
-        column for first, last in seen.hidden_columns for column in filled if first <= column <= last
+        return ()
+    rows = table.row_numbers[header + 1 :]
+    body = dict(zip(rows, table.rows[header + 1 :], strict=True))
+    return (
+        *(
+            Oddity(code=FindingCode.CELL_ERROR, rows=(cell.row,), columns=(cell.column,), what=text)
+            for cell, text in errors
+            if cell.row in body
+        ),
+        *(
+            Oddity(code=FindingCode.FORMULA_WITHOUT_VALUE, rows=(cell.row,), columns=(cell.column,))
+            for cell in seen.without_value
+            if cell.row in body
+        ),
+        *_merged(seen, body),
+        *(Oddity(code=FindingCode.HIDDEN_ROW, rows=(row,)) for row in rows if row in seen.hidden_rows),
+        *_hidden_columns(seen, body),
     )
-    odd = {
-        messages.Oddity.ERRORS: [str(cell) for cell in errors if cell.row >= top],
-        messages.Oddity.WITHOUT_VALUE: [str(cell) for cell in seen.without_value if cell.row >= top],
-        messages.Oddity.MERGED: [
-            area.name for area in seen.merged if area.bottom >= top and area.top <= bottom and area.left <= columns
-        ],
-        messages.Oddity.HIDDEN_ROWS: [f"row {row}" for row in table.row_numbers[header:] if row in seen.hidden_rows],
-        messages.Oddity.HIDDEN_COLUMNS: [f"column {get_column_letter(column)}" for column in hidden_columns],
-    }
-    found = {kind: places for kind, places in odd.items() if places}
-    if found:
-        raise SheetError(messages.oddities(path, found), hint=messages.how_to_mend_oddities(tuple(found)))
+
+
+def _merged(seen: Look, body: Mapping[int, Sequence[str]]) -> Iterator[Oddity]:
+    for area in seen.merged:
+        rows = tuple(row for row in body if area.top <= row <= area.bottom)
+        if rows:
+            columns = tuple(range(area.left, area.right + 1))
+            yield Oddity(code=FindingCode.MERGED_CELLS, rows=rows, columns=columns, what=area.name)
+
+
+def _hidden_columns(seen: Look, body: Mapping[int, Sequence[str]]) -> Iterator[Oddity]:
+    """Hidden columns that hold anything; people hide everything to the right of their table."""
+    columns = max(map(width, body.values()), default=0)
+    hidden = {column for first, last in seen.hidden_columns for column in range(first, min(last, columns) + 1)}
+    for column in sorted(hidden):
+        rows = tuple(row for row, texts in body.items() if column <= len(texts) and texts[column - 1].strip())
+        if rows:
+            name = f"column {get_column_letter(column)}"
+            yield Oddity(code=FindingCode.HIDDEN_ROW, rows=rows, columns=(column,), what=name)

@@ -79,6 +79,38 @@ def zeros_of_the_format(text: str) -> str:
     return f"The cell holds a number; it was read as {quote(text)}, with the zeros that the cell's format shows."
 
 
+def cell_error(what: str, *, is_ours: bool) -> str:
+    """A cell that holds an error."""
+    go_on = "Put a value in its place." if is_ours else "The order goes ahead: nothing is taken from this column."
+    return f"The cell holds the error {what or 'of a formula'}. {go_on}"
+
+
+def formula_without_value(*, is_ours: bool) -> str:
+    """A formula whose result the file does not hold."""
+    if not is_ours:
+        return "The formula's result is not in the file. The order goes ahead: nothing is taken from this column."
+    return (
+        "The formula's result is not in the file, so what it comes to is not known. Open the workbook in Excel or "
+        "LibreOffice and save it, or type the value."
+    )
+
+
+def merged_cells(area: str, *, is_ours: bool) -> str:
+    """A merged area: all its cells but the first are blank."""
+    go_on = "Unmerge them and fill in each of them." if is_ours else "The order goes ahead without this column."
+    return f"The cells {area} are merged, so only the first of them holds a value. {go_on}"
+
+
+def hidden_row() -> str:
+    """A row that is hidden, by hand or by a filter."""
+    return "The row is hidden, and nothing hidden is ordered. Unhide it (and clear the filter), or delete it."
+
+
+def hidden_column(what: str) -> str:
+    """A column of ours that is hidden."""
+    return f"The {what} is hidden, and nothing hidden is ordered. Unhide it, or delete it."
+
+
 def email(value: str, reason: str, suggestions: Sequence[str]) -> str:
     """Not an e-mail address; `reason` is a sentence."""
     mend = _did_you_mean(suggestions) or " Write one address, like ana.sample@example.com."

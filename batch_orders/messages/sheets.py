@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.outcomes import COLUMN_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batch_orders.models import Column
 
 _MOST_SHOWN = 5
 _LONGEST_QUOTE = 40
-
-
-class Oddity(StrEnum):
-    """What a spreadsheet can hide, in the words that people read."""
-
-    ERRORS = "cells with errors"
-    WITHOUT_VALUE = "formulas without a value"
-    MERGED = "merged cells"
-    HIDDEN_ROWS = "hidden rows"
-    HIDDEN_COLUMNS = "hidden columns"
-
-
-_UNHIDE = "Unhide them (and clear filters), so that everything that would be ordered can be seen; or delete them."
-_MENDING: dict[Oddity, str] = {
-    Oddity.ERRORS: "Put a value in place of each error.",
-    Oddity.WITHOUT_VALUE: "Open the workbook in Excel or LibreOffice and save it, so that its formulas have values.",
-    Oddity.MERGED: "Unmerge the merged cells and fill in each of them.",
-    Oddity.HIDDEN_ROWS: _UNHIDE,
-    Oddity.HIDDEN_COLUMNS: _UNHIDE,
-}
 
 
 def columns_wrong(path: Path) -> str:
@@ -229,17 +208,6 @@ def how_to_choose_sheet() -> str:
     return "Say which one with --sheet NAME."
 
 
-def oddities(path: Path, found: Mapping[Oddity, Sequence[str]]) -> str:
-    """What a spreadsheet hides, and where."""
-    told = "; ".join(f"{kind}: {_first(places)}" for kind, places in found.items())
-    return f"{path.name} has {told}. Nothing was sent."
-
-
-def how_to_mend_oddities(kinds: Sequence[Oddity]) -> str:
-    """After oddities, for each kind once."""
-    return " ".join(dict.fromkeys(_MENDING[kind] for kind in kinds))
-
-
 def hidden_sheet(path: Path, name: str) -> str:
     """The only sheet with known headers is hidden."""
     return f"The sheet “{name}” of {path.name} is hidden. Nothing hidden is ordered; nothing was sent."
@@ -248,11 +216,6 @@ def hidden_sheet(path: Path, name: str) -> str:
 def how_to_unhide() -> str:
     """After a hidden sheet."""
     return "Unhide the sheet, or delete it; or say with --sheet NAME which visible sheet is meant."
-
-
-def _first(places: Sequence[str]) -> str:
-    more = f" and {len(places) - _MOST_SHOWN:,} more" if len(places) > _MOST_SHOWN else ""
-    return f"{', '.join(places[:_MOST_SHOWN])}{more}"
 
 
 def _shortened(text: str) -> str:

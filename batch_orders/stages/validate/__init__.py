@@ -3,6 +3,7 @@
 A bad row is data, never an exception: it comes out with its findings. Pure; where to look next:
 
     repair.py   what can mean only one thing is put right          rules.py    the rules on one value
+    oddities.py what a spreadsheet hides
     orders.py   rows that share an order, and the rules on orders   places.py   countries, states, postal codes
     rows.py     the rules on rows                                   schema.py   the pandera schemas
 """
@@ -19,6 +20,7 @@ from batch_orders.messages import findings as messages
 from batch_orders.messages import sheets as sheet_messages
 from batch_orders.messages.outcomes import COLUMN_NAMES
 from batch_orders.models import Checked, Column, Finding, FindingCode, Severity
+from batch_orders.stages.validate.oddities import odd_findings, without_echoes
 from batch_orders.stages.validate.orders import (
     grouped,
     inherited,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from batch_orders.models import Catalog, Mapped
     from batch_orders.stages.validate.complaints import Values
-    from batch_orders.stages.validate.orders import Grouped
+from batch_orders.stages.validate.orders import Grouped
 
 __all__ = ["validate"]
 
@@ -58,11 +60,13 @@ def validate(mapped: Mapped, catalog: Catalog) -> Checked:
     own, phones = repair_places(own, countries)
     whole = with_inheritance(own, grouping.orders)
     _refuse_lacking_columns(mapped, countries)
-    findings = [
+    odd = list(odd_findings(mapped))
+    found = (
         *repair_findings(mapped, raw, own),
         *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=phones),
         *order_findings(mapped, grouping, own=own, countries=countries),
-    ]
+    )
+    findings = [*odd, *without_echoes(found, odd)]
     return Checked(mapped=mapped, frame=_frame(whole, grouping), findings=_in_order(findings))
 
 

@@ -15,11 +15,11 @@ from batch_orders.adapters import device_hub
 from batch_orders.adapters.device_hub import DeviceHub, HubOptions
 from batch_orders.errors import BatchOrdersError, LoginLostError, LoginRefusedError, SettingsError, UnreachableError
 from batch_orders.sandbox import Sandbox, SandboxOptions, running
+from batch_orders.sandbox.faults import Read
 from batch_orders.sandbox.inventory import PRODUCTS
 from batch_orders.sending import request_body
 from tests import orders as made
 from tests.hostile import FAULTS, Certificates, ConnectProxy, HostileHub, Plan, black_hole
-from tests.hostile.faults import Read
 from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ from batch_orders.adapters.device_hub import DeviceHub, HubOptions
 from batch_orders.adapters.pacing import SharedPace
 from batch_orders.errors import BatchOrdersError
 from batch_orders.models import OrderState, RowStatus, Verdict, VerdictKind
+from batch_orders.sandbox.faults import Read
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from tests import orders as made
 from tests.hostile import FAULTS, HostileHub, Plan
-from tests.hostile.faults import Read
 from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
 
 if TYPE_CHECKING:

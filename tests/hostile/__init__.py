@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.faults import FAULTS, Fault
+from batch_orders.sandbox.faults import FAULTS, Fault
 from tests.hostile.orderbook import Call, read_log
 from tests.hostile.plan import Plan
 from tests.hostile.proxy import ConnectProxy

@@ -6,7 +6,7 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
-from tests.hostile.faults import FAULTS, Fault, Read
+from batch_orders.sandbox.faults import FAULTS, Fault, Read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

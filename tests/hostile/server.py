@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.hostile.faults import FAULTS, End, Fault, Read, Scene, coded, http, success
+from batch_orders.sandbox.faults import FAULTS, End, Fault, Read, Scene, coded, http, success
 from tests.hostile.orderbook import Call, OrderBook
 from tests.hostile.plan import Plan
 from tests.hostile.tokens import Tokens

@@ -6,12 +6,14 @@ from dataclasses import asdict
 from typing import Any, NoReturn
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from batch_orders.sandbox.faults import Read
 from batch_orders.sandbox.inventory import WAREHOUSES
 from batch_orders.sandbox.page import render
+from batch_orders.sandbox.playing import play
 from batch_orders.sandbox.refusals import Refusal, coded, plain
 from batch_orders.sandbox.state import State
 
@@ -71,13 +73,21 @@ def _add_device_hub_routes(app: FastAPI, state: State) -> None:
         return JSONResponse(answer)
 
     @app.post("/api/v1/device-hub/place-order")
-    async def place_order(request: Request) -> JSONResponse:
-        # The body is read even where the order is refused: closing with unread bytes could cost the client the answer.
+    async def place_order(request: Request) -> Response:
+        await _admit(request, state)
+        fault = state.chance.throw()
+        if fault.read is not Read.BODY:
+            return await play(request, fault)
         raw = await _body(request)
-        state.logins.check(request.headers.get("authorization"))
-        state.admit()
-        order, products = state.place(_parse(request, raw))
+        if fault.tokens:
+            {"expire": state.logins.expire_all, "revoke": state.logins.revoke_all}[fault.tokens]()
+            state.logins.check(request.headers.get("authorization"))  # its own is one of them: 401
+        order, products = state.place(_parse(request, raw)) if fault.placed else (None, [])
         await asyncio.sleep(state.options.latency)
+        if order is None or not fault.faithful:
+            return await play(request, fault, order, state.first_number)
+        if fault.refuses:
+            request.state.server.refuse_for(fault.refuses)
         data = {"order_number": order.order_number, "products": products}
         return JSONResponse({"message": "Order placed successfully", "data": data})
 
@@ -109,6 +119,16 @@ def _add_sandbox_routes(app: FastAPI, state: State) -> None:
         await _json_object(request)
         state.logins.revoke_all()
         return JSONResponse({"message": "All tokens are revoked"})
+
+
+async def _admit(request: Request, state: State) -> None:
+    """Let an order pass whose token holds and which does not come too fast; refused with 401 or 429 otherwise."""
+    try:
+        state.logins.check(request.headers.get("authorization"))
+        state.admit()
+    except Refusal:
+        await _body(request)  # closing with unread bytes could cost the client the answer
+        raise
 
 
 async def _body(request: Request) -> bytes:

@@ -31,6 +31,8 @@ class Logins:
         self._lock = threading.Lock()
         self._failures: deque[float] = deque()
         self._generation = 0
+        # The oldest generation that was not revoked.
+        self._oldest = 0
 
     def log_in(self, client_id: str, client_secret: str) -> str:
         """A new token. Refused: 401 for a wrong pair, 429 for anybody after ten wrong ones in a minute."""
@@ -54,7 +56,7 @@ class Logins:
         with self._lock:
             if claims is None or claims["exp"] <= time.time():
                 raise plain(401, "Invalid or expired refresh token")
-            if claims["generation"] != self._generation:
+            if claims["generation"] < self._oldest:
                 raise plain(403, "Refresh token has been revoked")
             return self._issue()
 
@@ -69,13 +71,21 @@ class Logins:
         if claims["exp"] <= time.time():
             raise coded(401, "TOKEN_EXPIRED", "The access token has expired")
         with self._lock:
-            if claims["generation"] != self._generation:
+            if claims["generation"] < self._oldest:
                 raise plain(401, "The authorization token has been revoked")
+            if claims["generation"] < self._generation:
+                raise coded(401, "TOKEN_EXPIRED", "The access token has expired")
 
-    def revoke_all(self) -> None:
-        """No token issued so far holds any longer."""
+    def expire_all(self) -> None:
+        """No token issued so far holds for calls any longer; a refresh with one still works."""
         with self._lock:
             self._generation += 1
+
+    def revoke_all(self) -> None:
+        """No token issued so far holds any longer for anything."""
+        with self._lock:
+            self._generation += 1
+            self._oldest = self._generation
 
     def _issue(self) -> str:
         now = time.time()

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import secrets
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from batch_orders.sandbox.chance import SEEDS, check_rates
 from batch_orders.sandbox.inventory import TITLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LAST_PORT = 65_535
 
@@ -24,6 +30,8 @@ class SandboxOptions:
         client_id: the e-mail address that may log in.
         client_secret: its password.
         discontinued: titles that are in no inventory from the start.
+        faults: the share of the orders that each fault strikes by chance, by its name in `OFFERED`; 1 is all of them.
+        seed: the same rates and seed strike the same orders, counted in the order of their coming.
 
     Raises:
         ValueError: where one of them makes no sense; the message names it.
@@ -37,6 +45,8 @@ class SandboxOptions:
     client_id: str = "hr@example.com"
     client_secret: str = field(default="sandbox-secret", repr=False)
     discontinued: tuple[str, ...] = ()
+    faults: Mapping[str, float] = field(default_factory=dict)
+    seed: int = field(default_factory=lambda: secrets.randbelow(SEEDS))
 
     def __post_init__(self) -> None:
         if not _is_loopback(self.host):
@@ -54,6 +64,10 @@ class SandboxOptions:
         for title in self.discontinued:
             if title not in TITLES:
                 raise ValueError(f"discontinued: no product has the title {title!r}")
+        try:
+            check_rates(self.faults)
+        except ValueError as error:
+            raise ValueError(f"faults: {error}") from None
 
 
 def _is_loopback(host: str) -> bool:

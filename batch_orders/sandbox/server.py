@@ -49,6 +49,11 @@ class Sandbox:
         """Whether it still answers."""
         return self._thread.is_alive()
 
+    @property
+    def struck(self) -> dict[str, int]:
+        """How often each fault struck so far, where it did."""
+        return self._state.chance.struck
+
     def discontinue(self, product_title: str) -> None:
         """Take a title out of every inventory. Raises ValueError where none lists it."""
         from batch_orders.sandbox.refusals import Refusal  # noqa: PLC0415 -- as in _server
@@ -73,7 +78,8 @@ def running(options: SandboxOptions | None = None) -> Iterator[Sandbox]:
 
     options = options or SandboxOptions()
     state = State(options)
-    with _bound_socket(options) as bound:
+    with _bound_socket(options.host, options.port) as bound:
+        bound.listen(_BACKLOG)
         started = threading.Event()
         server = _server(state, started)
         thread = threading.Thread(target=server.run, args=([bound],), name="sandbox", daemon=True)
@@ -111,16 +117,16 @@ def serve(options: SandboxOptions, announce: Callable[[Sandbox], None]) -> None:
             signal.signal(each, handler)
 
 
-def _bound_socket(options: SandboxOptions) -> socket.socket:
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+def _bound_socket(host: str, port: int) -> socket.socket:
+    """A socket that has a port and does not listen yet: who connects is refused."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's algorithm off only where the protocol is named, as socket.create_server does not: answers
     # on a kept-alive connection would each take 40 ms.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((options.host, options.port))
-        bound.listen(_BACKLOG)
+        bound.bind((host, port))
     except BaseException:
         bound.close()
         raise
@@ -146,16 +152,12 @@ def _server(state: State, started: threading.Event) -> uvicorn.Server:
     import uvicorn  # noqa: PLC0415 -- takes a while, and most commands need no sandbox
 
     from batch_orders.sandbox.app import create_app  # noqa: PLC0415 -- FastAPI takes half a second
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            started.set()
+    from batch_orders.sandbox.listening import Connection, Server  # noqa: PLC0415
 
     config = uvicorn.Config(
         create_app(state),
         loop="asyncio",
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -166,4 +168,4 @@ def _server(state: State, started: threading.Event) -> uvicorn.Server:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_STOP_PATIENCE,
     )
-    return Server(config)
+    return Server(config, started, _bound_socket)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from batch_orders.sandbox.chance import Chance
 from batch_orders.sandbox.inventory import PRODUCTS, WAREHOUSES, Product
 from batch_orders.sandbox.logins import Logins
 from batch_orders.sandbox.refusals import Detail, coded, plain, too_many
@@ -63,6 +64,7 @@ class State:
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
         self.logins = Logins(options)
+        self.chance = Chance(options.faults, options.seed)
         self._lock = threading.Lock()
         self._arrivals: deque[float] = deque()
         self._orders: list[PlacedOrder] = []
@@ -77,6 +79,12 @@ class State:
         """What was placed so far, oldest first; a list of the caller's own."""
         with self._lock:
             return list(self._orders)
+
+    @property
+    def first_number(self) -> str:
+        """The number of the first order of all; "" where there is none."""
+        with self._lock:
+            return self._orders[0].order_number if self._orders else ""
 
     def admit(self) -> None:
         """Count one order against the rate limit; refused (429, and not counted) above it."""

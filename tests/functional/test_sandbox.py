@@ -778,6 +778,13 @@ class TestServer:
             {"latency": float("inf")},
             {"client_id": ""},
             {"discontinued": ("No such thing",)},
+            {"faults": {"nonsense": 0.1}},
+            {"faults": {"ok": 0.1}},
+            {"faults": {"accept_reset": 0.1}},
+            {"faults": {"500_after": 1.1}},
+            {"faults": {"500_after": -0.1}},
+            {"faults": {"500_after": float("nan")}},
+            {"faults": {"500_after": 0.6, "500_before": 0.5}},
         ],
     )
     def test_options_that_make_no_sense(self, bad: dict[str, Any]) -> None:

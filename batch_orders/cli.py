@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from batch_orders.models import Mapped, Plan, Report
+    from batch_orders.sandbox import SandboxOptions
     from batch_orders.settings import Settings
     from batch_orders.wiring import World
 
 _T = TypeVar("_T")
 
+# Options whose value may look like the name of a sheet.
+_DOTTED = {"--fault", "--output", "--ledger", "--config"}
 # What `run` ends with where nothing else says so: a bug, a full disk.
 _UNEXPECTED = 1
 _INTERRUPTED = 6
@@ -86,6 +89,22 @@ _sandbox_option = click.option(
 )
 
 
+def _fault_options(command: Callable[..., int]) -> Callable[..., int]:
+    options = (
+        click.option(
+            "--fault",
+            "faults",
+            multiple=True,
+            metavar="NAME=RATE",
+            help="Let a fault strike this share (0 to 1) of the sandbox's orders; `sandbox --list-faults` names all.",
+        ),
+        click.option(
+            "--seed", type=int, metavar="N", help="Strike the same orders again as with this seed (else by chance)."
+        ),
+    )
+    return functools.reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="batch-orders")
 def cli(**_common: Any) -> None:  # noqa: ANN401 - click's own options; the commands read them from the context
@@ -123,6 +142,7 @@ def check(common: Common, *, sandbox: bool, **request: Any) -> int:  # noqa: ANN
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Place at most N orders now: a canary.")
 @click.option("--max-orders", metavar="N", help="Refuse to send more than N orders (500 unless set).")
 @click.option("--dry-run", is_flag=True, help="The same as `check`.")
+@_fault_options
 @_with_common
 def submit(
     common: Common,
@@ -131,18 +151,23 @@ def submit(
     limit: int | None,
     max_orders: str | None,
     dry_run: bool,
+    faults: Sequence[str],
+    seed: int | None,
     **request: Any,  # noqa: ANN401 - a SheetRequest's fields
 ) -> int:
     """Validate FILE, place the orders, write the results sheet.
 
     On a terminal the plan is shown and confirmed; elsewhere --yes is needed.
     """
+    if not sandbox:
+        _require_no_faults(faults, seed)
+    simulated = _simulated(faults, seed) if sandbox else None
     if dry_run:
         return _check(common, request, sandbox=sandbox)
     _require_yes(common)
     from batch_orders import wiring  # noqa: PLC0415 - costly
 
-    with _world(common, sandbox=sandbox, flags={"max_orders": max_orders}) as world:
+    with _world(common, sandbox=sandbox, simulated=simulated, flags={"max_orders": max_orders}) as world:
         sheet = wiring.SheetRequest(**request, limit=limit)
         confirm = functools.partial(_confirm, world, common, limit)
         report, results = _run(world, wiring.submit(world, sheet, confirm=confirm))
@@ -308,21 +333,36 @@ def results(common: Common, *, run: str, output: Path | None) -> int:
 @click.option("--token-lifetime", type=float, default=14_400, show_default=True, help="Seconds a login is good for.")
 @click.option("--latency", type=float, default=0.0, show_default=True, help="Seconds until an order is answered.")
 @click.option("--discontinued", multiple=True, metavar="TITLE", help="A title that is no longer in the inventory.")
+@_fault_options
+@click.option("--list-faults", is_flag=True, help="Say which faults there are and what each does; run nothing.")
 @_with_common
-def sandbox(common: Common, **options: Any) -> int:  # noqa: ANN401 - SandboxOptions' fields
+def sandbox(
+    common: Common,
+    *,
+    faults: Sequence[str],
+    seed: int | None,
+    list_faults: bool,
+    **options: Any,  # noqa: ANN401 - SandboxOptions' fields
+) -> int:
     """Run a simulated Device Hub on this machine, until interrupted."""
-    from batch_orders.sandbox import SandboxOptions, serve  # noqa: PLC0415 - costly
+    from batch_orders.messages import faults as messages  # noqa: PLC0415 - costly
+    from batch_orders.sandbox import OFFERED, serve  # noqa: PLC0415 - costly
 
-    try:
-        chosen = SandboxOptions(**options)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    if list_faults:
+        offered = [(fault.name, fault.placed, fault.means) for fault in OFFERED.values()]
+        listed = [dict(zip(("name", "placed", "description"), fault, strict=True)) for fault in offered]
+        _print(common, {"command": "sandbox", "faults": listed, "exit_code": 0}, messages.listing(offered))
+        return 0
+    chosen = _simulated(faults, seed, **options)
 
     def announce(server: Any) -> None:  # noqa: ANN401 - a Sandbox; importing its type here would be costly
         login = {"base_url": server.base_url, "client_id": server.client_id, "client_secret": server.client_secret}
         lines = [f"export BATCH_ORDERS_{name.upper()}={value}" for name, value in login.items()]
         text = "\n".join([f"Simulated Device Hub at {server.base_url} (Ctrl+C ends it). To use it:", "", *lines, ""])
-        _print(common, {"command": "sandbox", **login}, text)
+        bad_day = {"faults": dict(chosen.faults), "seed": chosen.seed} if chosen.faults else {}
+        if bad_day:
+            text += f"\n{messages.on(chosen.faults, chosen.seed)}\n"
+        _print(common, {"command": "sandbox", **bad_day, **login}, text)
 
     serve(chosen, announce)
     return 0
@@ -339,6 +379,30 @@ def _check(common: Common, request: dict[str, Any], *, sandbox: bool) -> int:
         report = _run(world, wiring.check(world, sheet))
         results = wiring.write_report(report, sheet.output) if sheet.output else None
     return _show_report(common, report, results)
+
+
+def _simulated(faults: Sequence[str], seed: int | None, **options: Any) -> SandboxOptions:  # noqa: ANN401 - its fields
+    """What the simulated Device Hub is to be like; UsageError where that makes no sense."""
+    from batch_orders.messages import faults as messages  # noqa: PLC0415 - costly
+    from batch_orders.sandbox import SandboxOptions, read_rates  # noqa: PLC0415 - costly
+
+    if seed is not None:
+        options["seed"] = seed
+    try:
+        rates = read_rates(faults)
+    except ValueError as error:
+        raise UsageError(messages.wrong(str(error)), hint=messages.how_to_list()) from None
+    try:
+        return SandboxOptions(**options, faults=rates)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _require_no_faults(faults: Sequence[str], seed: int | None) -> None:
+    from batch_orders.messages import faults as messages  # noqa: PLC0415 - costly
+
+    if faults or seed is not None:
+        raise UsageError(messages.sandbox_only(), hint=messages.how_to_use_the_sandbox())
 
 
 def _settings(common: Common, *, sandbox: bool = False, flags: dict[str, object] | None = None) -> Settings:
@@ -358,14 +422,20 @@ def _settings(common: Common, *, sandbox: bool = False, flags: dict[str, object]
 
 
 @contextlib.contextmanager
-def _world(common: Common, *, sandbox: bool, flags: dict[str, object] | None = None) -> Iterator[World]:
+def _world(
+    common: Common,
+    *,
+    sandbox: bool,
+    simulated: SandboxOptions | None = None,
+    flags: dict[str, object] | None = None,
+) -> Iterator[World]:
     """Where the command acts, with somebody watching it."""
     settings = _settings(common, sandbox=sandbox, flags=flags)
     from batch_orders import wiring  # noqa: PLC0415 - costly
     from batch_orders.adapters.progress import watcher  # noqa: PLC0415
 
     progress = watcher(quiet=common.quiet)
-    world = wiring.sandbox_world if sandbox else wiring.real_world
+    world = functools.partial(wiring.sandbox_world, options=simulated) if sandbox else wiring.real_world
     with contextlib.closing(progress), world(settings, progress) as made:
         yield made
 
@@ -536,7 +606,9 @@ def _failed(
 
         command = next((word for word in arguments if word in cli.commands), None)
         words = list(arguments)[list(arguments).index(command) + 1 :] if command in {"check", "submit"} else []
-        source = next((word for word in words if Path(word).suffix and not word.startswith("-")), None)
+        pairs = zip(["", *words], words, strict=False)
+        named = (word for before, word in pairs if not word.startswith("-") and before not in _DOTTED)
+        source = next((word for word in named if Path(word).suffix), None)
         _print_json(
             failure_document(command, source, message=message, hint=hint, exit_code=exit_code, findings=findings)
         )

@@ -18,7 +18,7 @@ from batch_orders.adapters.pacing import SharedPace
 from batch_orders.adapters.results_writer import reserve, results_path
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import LedgerError
-from batch_orders.messages import ledgers
+from batch_orders.messages import faults, ledgers
 from batch_orders.models import Adopted
 from batch_orders.pipeline import Judging, Ordering
 from batch_orders.sandbox import SandboxOptions
@@ -113,9 +113,12 @@ def real_world(settings: Settings, progress: Progress) -> Iterator[World]:
 
 
 @contextlib.contextmanager
-def sandbox_world(settings: Settings, progress: Progress) -> Iterator[World]:
+def sandbox_world(settings: Settings, progress: Progress, options: SandboxOptions | None = None) -> Iterator[World]:
     """A simulated Device Hub in this process, with a throwaway ledger unless the settings (the flag) name one."""
-    with running_sandbox(SandboxOptions()) as sandbox, tempfile.TemporaryDirectory(prefix="batch-orders-") as folder:
+    options = options or SandboxOptions()
+    with running_sandbox(options) as sandbox, tempfile.TemporaryDirectory(prefix="batch-orders-") as folder:
+        if options.faults:
+            progress.note(faults.on(options.faults, options.seed))
         yield World(
             settings=settings,
             hub=HubOptions(
@@ -130,6 +133,10 @@ def sandbox_world(settings: Settings, progress: Progress) -> Iterator[World]:
             is_sandbox=True,
             progress=progress,
         )
+        if options.faults:
+            progress.note(faults.played(len(sandbox.orders), sandbox.struck))
+            if settings.ledger is None:
+                progress.note(faults.all_is_gone())
 
 
 async def fetch_catalog(world: World) -> Catalog:

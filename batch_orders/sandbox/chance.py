@@ -93,8 +93,9 @@ def _check_name(name: str) -> None:
     if name in OFFERED:
         return
     if name in FAULTS:
-        reason = "is no fault" if FAULTS[name] is _FINE else "strikes before an order can be told from any other call"
-        raise ValueError(f"{name} {reason}, so it cannot be had for a share of the orders")
+        if FAULTS[name] is _FINE:
+            raise ValueError(f"{name} is no fault: it is how every order goes that none strikes")
+        raise ValueError(f"{name} strikes before an order can be told from any other call, so it is not on offer")
     given = name.strip().lower().replace("-", "_").replace(" ", "_")
     near = [each for each in OFFERED if given and given in each] or difflib.get_close_matches(
         given, OFFERED, n=_MOST_SUGGESTIONS, cutoff=0.5

@@ -1,0 +1,64 @@
+"""What people read about the bad days of the simulated Device Hub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch_orders.messages.runs import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def wrong(reason: str) -> str:
+    """A --fault that makes no sense."""
+    return f"--fault: {reason}" if reason.endswith("?") else f"--fault: {reason}."
+
+
+def how_to_list() -> str:
+    """After a wrong --fault."""
+    return "`batch-orders sandbox --list-faults` says which faults there are, and what each does."
+
+
+def sandbox_only() -> str:
+    """--fault or --seed for the real Device Hub."""
+    return "--fault and --seed work with --sandbox only: a real Device Hub is never made to fail. Nothing was sent."
+
+
+def how_to_use_the_sandbox() -> str:
+    """After --fault without --sandbox."""
+    return "Add --sandbox, or leave them out."
+
+
+def on(rates: Mapping[str, float], seed: int) -> str:
+    """Which faults strike, and how to have the very same ones again."""
+    shares = ", ".join(f"{name} {rate * 100:g} %" for name, rate in rates.items())
+    return f"Faults, as shares of the orders: {shares} (--seed {seed} strikes the same ones again)."
+
+
+def played(placed: int, struck: Mapping[str, int]) -> str:
+    """What really happened at the simulated Device Hub, whatever the run heard of it."""
+    times = ", ".join(f"{name} {number}×" for name, number in sorted(struck.items()))
+    return f"What the simulated Device Hub saw: {count(placed, 'order')} placed; faults: {times or 'none struck'}."
+
+
+def all_is_gone() -> str:
+    """After a run with faults whose ledger is thrown away."""
+    return "This run's ledger goes with it: to settle orders and to run the command again, keep one with --ledger FILE."
+
+
+def listing(faults: Iterable[tuple[str, bool, str]]) -> str:
+    """Every fault: its name, whether it places the order, and what it does."""
+    lines = [f"  {name:<22}{'yes' if placed else '–':<8}{means}" for name, placed, means in faults]
+    return "\n".join(
+        [
+            "Faults that `--fault NAME=RATE` lets strike a share of the orders: 0.1 is one in ten, 1 is all of them.",
+            "“Placed” says whether Device Hub has the order afterwards, whatever its client hears.",
+            "",
+            f"  {'name':<22}{'placed':<8}what happens",
+            *lines,
+            "",
+            "Not on offer: connections that break before a call can be told from any other, and wrong TLS certificates",
+            "(the simulated Device Hub speaks plain HTTP, on this machine only).",
+        ]
+    )

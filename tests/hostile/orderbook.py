@@ -20,7 +20,8 @@ _FIRST_NUMBER = 700_000
 class Call:
     """One place-order call as the server saw it. Times are in seconds since the epoch.
 
-    `seen` is what the hook on the first byte gave back; `order_number` is "" where nothing was placed.
+    `seen` is what the hook on the first byte gave back; `body` is the order as it came ({} where it was no JSON);
+    `order_number` is "" where nothing was placed.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Call:
     email: str = ""
     sha256: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
     order_number: str = ""
 
 

@@ -46,7 +46,8 @@ class HostileHub:
     `log` gets a fsynced line for each order received, read and placed. `on_first_byte` is called when an order's
     request line stands, before anything else is read of it; what it gives back is kept in the call's `seen`. Tokens
     hold for `token_lifetime` seconds by their own `exp`. `latency` is the seconds before any answer, after placing.
-    `answers` replaces the faithful answer of "warehouses" or "inventory".
+    `answers` replaces the faithful answer of "warehouses" or "inventory". `client_ids` are those that may log in;
+    `titles`, what the inventory lists, may change while the server runs.
     """
 
     def __init__(
@@ -60,14 +61,18 @@ class HostileHub:
         token_lifetime: float = 14_400,
         latency: float = 0.0,
         answers: Mapping[str, Any] | None = None,
+        client_ids: Sequence[str] = (CLIENT_ID,),
+        titles: Sequence[str] = TITLES,
         listening: bool = True,
     ) -> None:
         self.plan = plan or Plan()
         self.book = OrderBook(log)
         self.on_first_byte = on_first_byte
+        self.titles = tuple(titles)
         self._tls = tls
         self._latency = latency
         self._answers = dict(answers or {})
+        self._client_ids = frozenset(client_ids)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         # Held while a connection is waited for: a port that somebody waits at cannot be closed.
@@ -197,7 +202,8 @@ class HostileHub:
 
     def _read(self, call: Call, headers: Mapping[str, str], body: bytes, fault: Fault | None) -> Fault:
         call.headers = headers
-        call.email = str(_document(body).get("email", ""))
+        call.body = _document(body)
+        call.email = str(call.body.get("email", ""))
         call.sha256 = hashlib.sha256(body).hexdigest()
         fault = fault or self.plan.take_for(call.email)
         call.fault = fault.name
@@ -244,7 +250,8 @@ class HostileHub:
     def _faithful(self, kind: str, scene: Scene) -> bytes:
         match kind:
             case "login":
-                right = (scene.body.get("client_id"), scene.body.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
+                known = scene.body.get("client_id") in self._client_ids
+                right = known and scene.body.get("client_secret") == CLIENT_SECRET
                 return self._token("Login successful") if right else http(401, {"message": "Invalid email or password"})
             case "refresh":
                 status = self._tokens.refusal_of_refresh(str(scene.body.get("refresh_token")))
@@ -253,7 +260,7 @@ class HostileHub:
                 listed = {"success": True, "status": 200, "message": "OK", "data": {"ware_houses": _WAREHOUSES}}
                 return http(200, self._answers.get(kind, listed))
             case "inventory":
-                return http(200, self._answers.get(kind, inventory(TITLES)))
+                return http(200, self._answers.get(kind, inventory(self.titles)))
             case "order":
                 return http(200, success(scene, scene.order_number))
             case _:

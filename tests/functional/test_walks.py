@@ -216,6 +216,26 @@ def test_a_second_monitor_three_months_later(tmp_path: Path) -> None:
         assert desk.book == [order("ana", (MONITOR, 1)), order("ben", (MONITOR, 1))]
 
 
+def test_a_rehire(tmp_path: Path) -> None:
+    """The row was ordered long ago, which is said; with an order reference it is ordered again."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        first = [row("ana"), row("ben", MOUSE, BERLIN)]
+        past = [ordered_before(first[0], "5001", days_ago=400), ordered_before(first[1], "5002", days_ago=150)]
+        desk.type("ledger", "adopt", save(tmp_path / "last-year.results.xlsx", past))
+        text, results = desk.submit(save(tmp_path / "hires.xlsx", first))
+        assert statuses(results) == [("ana", "already_ordered", "5001"), ("ben", "already_ordered", "5002")]
+        assert "! row 2: This was ordered on " in text
+        assert "! row 3" not in text
+        assert "give the rows an order reference" in read(results)[0]["order_message"]
+        assert "reference" not in read(results)[1]["order_message"]
+
+        with mending(results) as rows:
+            rows[0]["Order reference"] = "rehired"
+        _, results = desk.submit(results)
+        assert statuses(results) == [("ana", "ordered", "700001"), ("ben", "already_ordered", "5002")]
+        assert desk.book == [order("ana")]
+
+
 def test_five_hires_on_a_managers_email(tmp_path: Path) -> None:
     """One address for five people is a conflict that suggests references; with them each is ordered for, once."""
     names = ("ana", "ben", "cem", "dov", "eve")

@@ -312,7 +312,7 @@ def test_a_lost_ledger_adopted_from_results(tmp_path: Path) -> None:
         assert statuses(held)[0][1] == statuses(held)[3][1] == "held"
         # The rejected one was never placed: with a new ledger it is simply tried again.
         assert desk.book == [order("ana", (MOUSE, 1), (LAPTOP, 1)), order("cem"), order("dov")]
-        adopted = desk.type(*advised(told, "ledger", "adopt"), results)
+        adopted = desk.type(*advised(told, "ledger", "adopt")[:2], results)
         assert adopted.startswith("2 orders entered, 0 known already, 0 left alone.")
 
         with mending(results) as rows:

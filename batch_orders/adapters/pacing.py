@@ -98,10 +98,10 @@ class SharedPace:
         with self._transaction() as connection:
             last = connection.execute("SELECT max(number) FROM left_at").fetchone()[0] or 0
             nth = connection.execute("SELECT at FROM left_at WHERE number = ?", (last + 1 - self._orders,)).fetchone()
-            now = self._clock()
-            wait = pace.enter(
-                _state(connection), now=now, slot=slot, nth_before=nth[0] if nth else None, window=self._window
-            )
+            now, state = self._clock(), _state(connection)
+            if slot < state.blocked_until:  # a slot of its own after the pause: else all who wait would leave at once
+                return self._reserve_in(connection, 0.0)
+            wait = pace.enter(state, now=now, slot=slot, nth_before=nth[0] if nth else None, window=self._window)
             if wait is not None:
                 return wait
             if now > slot + pace.lateness(self._orders, self._window):

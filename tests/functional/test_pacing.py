@@ -122,6 +122,20 @@ def test_a_pause_is_for_every_process(tmp_path: Path) -> None:
     assert min(left) >= until
 
 
+def test_nobody_rushes_when_a_pause_ends(tmp_path: Path) -> None:
+    """Those who waited leave one by one, at the pace's own distance."""
+
+    async def main() -> tuple[float, list[float | None]]:
+        with closing(SharedPace(tmp_path / "pace", orders=10, window=1.0, last_sent_at=None)) as pace:
+            slots = [await pace.reserve() for _ in range(4)]
+            until = time.time() + 5.0
+            await pace.pause(until)
+            return until, [await pace.enter(slot) for slot in slots]
+
+    until, later = asyncio.run(main())
+    assert later == [pytest.approx(until + number / 10) for number in range(4)]
+
+
 def test_a_lost_file_waits_out_a_window(tmp_path: Path) -> None:
     """Nobody knows what left in the last window, so it is waited out since the ledger's last attempt."""
     path = tmp_path / "pace"

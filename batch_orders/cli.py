@@ -525,7 +525,9 @@ def _show_report(common: Common, report: Report, results: Path | None) -> int:
     from batch_orders.messages import terminal  # noqa: PLC0415 - costly
     from batch_orders.stages.report import document  # noqa: PLC0415
 
-    if common.as_json or not common.quiet or report.exit_code:
+    # The one warning that no later run repeats.
+    silent = common.quiet and not any(finding.code == "ordered_long_ago" for finding in report.findings)
+    if common.as_json or report.exit_code or not silent:
         text = terminal.report_text(report, results)
         _print(common, document(report, results=str(results) if results else None), text)
     return report.exit_code

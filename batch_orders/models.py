@@ -282,13 +282,13 @@ class History:
     """What the guards ask of the past, for one sheet.
 
     `look_alikes` are the orders placed, or maybe placed, by identity.py's traces; `known_numbers` those of the sheet's
-    order numbers that the ledger knows.
+    order numbers that the ledger knows, each with its order's e-mail.
     """
 
     now: datetime
     repeat_days: int
     look_alikes: Mapping[str, tuple[Remembered, ...]] = field(default_factory=dict)
-    known_numbers: frozenset[str] = frozenset()
+    known_numbers: Mapping[str, str] = field(default_factory=dict)
 
 
 class LineItem(NamedTuple):
@@ -337,12 +337,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastOrder:
-    """An order that a results file says was placed; `row` is its first row's number, "" stands for no sure number."""
+    """An order that a results file says was placed; `row` is its first row's number, "" stands for no sure number.
+
+    Where `unknown`, the file says that nobody knows whether it was placed, and there is no number.
+    """
 
     order: Order
     row: int
     order_number: str
     submitted_at: datetime | None
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -594,6 +598,7 @@ class OrderResult:
     order_number: str | None
     message: str
     attempts: int
+    content_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,6 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
     to_send = planned.to_send[: ordering.limit]
     if len(to_send) > ordering.max_orders:
         raise UsageError(runs.too_many(len(to_send), ordering.max_orders), hint=runs.how_to_allow_more())
-    ordering.ledger.note_contents(_contents_to_note(planned))
     declined = bool(to_send) and not ordering.confirm(planned, mapped)
     if declined:
         judging.stop.because(runs.declined())
@@ -121,6 +120,7 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
         return report({}), None
     # A place that cannot be written is found now, while nothing has been sent.
     with ordering.reserve_results(mapped.sheet) as results:
+        ordering.ledger.note_contents(_contents_to_note(planned))
         done = await _carry_out(judging, ordering, planned, mapped.sheet.path, report)
         judging.progress.stage("writing the results")
         return done, results.write(done)
@@ -147,7 +147,19 @@ def past_orders(sheet: Sheet) -> tuple[PastOrder, ...]:
     for order in orders:
         placed = [row for row in order.rows if status[row].strip() in {"ordered", "already_ordered"}]
         numbers = {number[row].strip() for row in order.rows}
-        if placed:
+        said = {status[row].strip() for row in order.rows}
+        if said == {"unknown"}:
+            row = order.rows[0]
+            found.append(
+                PastOrder(
+                    order=order,
+                    row=sheet.row_numbers[row],
+                    order_number="",
+                    submitted_at=_instant(submitted_at[row]),
+                    unknown=True,
+                )
+            )
+        elif placed:
             agreed = len(placed) == len(order.rows) and len(numbers) == 1
             found.append(
                 PastOrder(

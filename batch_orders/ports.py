@@ -58,8 +58,8 @@ class Memory(Protocol):
     def look_alikes(self, traces: Iterable[str]) -> Mapping[str, tuple[Remembered, ...]]:
         """By trace (identity.py), the orders that have it and were placed, or may have been."""
 
-    def known_numbers(self, numbers: Iterable[str]) -> frozenset[str]:
-        """Which of these order numbers were ever given out to this account."""
+    def known_numbers(self, numbers: Iterable[str]) -> Mapping[str, str]:
+        """Those of these order numbers that were ever given out to this account, with their orders' e-mails."""
 
 
 class Notes(Protocol):

@@ -211,7 +211,9 @@ def adopt(ledger: Ledger, paths: Sequence[Path]) -> tuple[Counter[str], list[str
     conflicts = []
     for path, past in found:
         adopted = Adopted.CONFLICT
-        if past.order_number:
+        if past.unknown:
+            adopted = ledger.adopt_unknown(past.order, past.submitted_at)
+        elif past.order_number:
             adopted = ledger.adopt(past.order, past.order_number, past.submitted_at)
         counts[adopted.value] += 1
         if adopted is Adopted.CONFLICT:

@@ -301,6 +301,14 @@ def near_duplicate_of_placed(email: str, order_number: str | None) -> str:
     )
 
 
+def number_of_another(email: str, order_number: str) -> str:
+    """A results row carries the number of an order that was placed under another e-mail address."""
+    return (
+        f"This row carries the order number {quote(order_number)}, and that was ordered for {email}. If it is the same "
+        "person under a new address, take the row out; if somebody else is to get this, clear the row's result columns."
+    )
+
+
 def near_duplicate_in_sheet(rows: Sequence[int]) -> str:
     """The same person, it seems, stands in the sheet twice."""
     where = "row" if len(rows) == 1 else "rows"
@@ -332,12 +340,13 @@ def how_to_release(order: str | None) -> str:
     return f"If it is right as it is, submit with --release {order or 'and its id'}."
 
 
-def unknown_history(order_number: str) -> str:
+def unknown_history(order_number: str, file: str) -> str:
     """The sheet says that the row was ordered, and the ledger does not know of it."""
     return (
         f"This row carries the order number {quote(order_number)}, and this ledger does not know it: was it ordered "
-        "with another ledger? Nothing is sent for it. Use that ledger, or enter the orders of this results file with "
-        "`batch-orders ledger adopt`; if it was never really ordered (a sandbox run, say), clear the result columns."
+        "with another ledger? Nothing is sent for it. Use that ledger, or enter what the file says was ordered with "
+        f"`batch-orders ledger adopt {file}`; if it was never really ordered (a sandbox run, say), clear the result "
+        "columns."
     )
 
 

@@ -196,6 +196,11 @@ def nothing_to_keep() -> str:
     return "No sheet holds other contents for this order than what was ordered, so there is nothing to keep."
 
 
+def how_to_keep() -> str:
+    """After `settle --keep` of an order that no run has seen changed."""
+    return "Submit the sheet that holds the new contents first: nothing is sent for them, and then they can be kept."
+
+
 def cannot_settle(state: str, verdict: str) -> str:
     """A verdict that does not fit how the order stands."""
     return f"The order is {state}; the verdict {verdict.replace('_', '-')} does not fit that. Nothing was settled."

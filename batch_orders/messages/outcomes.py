@@ -102,6 +102,33 @@ def settled() -> str:
     return "Ordered: somebody found the order at Device Hub and settled it."
 
 
+def settled_not_placed() -> str:
+    """A person found out that an unknown order was not placed."""
+    return "Not placed: somebody looked it up at Device Hub and settled it. The next run with its sheet sends it."
+
+
+def cancelled() -> str:
+    """The vendor cancelled an ordered one."""
+    return "Cancelled by Device Hub, as somebody settled. The next run with its sheet orders it again."
+
+
+def unknown_elsewhere(file: str) -> str:
+    """A results row says that nobody knows how its order ended, and this ledger does not know of it."""
+    return (
+        "An earlier run sent this order, and nobody found out whether it was placed; this ledger does not know of it. "
+        f"It is not sent. Enter it with `batch-orders ledger adopt {file}`, look it up at Device Hub, and settle it; "
+        "if it was never really sent (a sandbox run, say), clear the result columns."
+    )
+
+
+def unknown_adopted() -> str:
+    """An order of unknown end that was entered from a results file."""
+    return (
+        "The order was sent by an earlier run, and may or may not have been placed; entered from a results file. "
+        "It is not sent again until somebody has looked it up at Device Hub and settled it."
+    )
+
+
 def run_died() -> str:
     """The run that was sending the order ended without recording how it went."""
     return (

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from batch_orders import identity
 from batch_orders.messages import outcomes, runs
 from batch_orders.models import (
     Cell,
@@ -33,6 +34,8 @@ _ORDER_OF_STATUSES = {status: rank for rank, status in enumerate(RowStatus)}
 _NEED_A_CHANGE = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.HELD, RowStatus.REJECTED}
 # What an order's rows say as one, and what may have changed since the run: settled by a person, sent by another run.
 _AS_ONE = {RowStatus.READY, RowStatus.ORDERED, RowStatus.REJECTED, RowStatus.NOT_SENT, RowStatus.UNKNOWN}
+# What has changed only where what is ordered now has the very contents of then.
+_MAYBE = {RowStatus.ALREADY_ORDERED, RowStatus.CHANGED, RowStatus.HELD, RowStatus.INVALID}
 
 EXIT_DONE, EXIT_NOTHING_VALID, EXIT_NEEDS_A_CHANGE, EXIT_UNKNOWN, EXIT_STOPPED = 0, 3, 4, 5, 6
 
@@ -57,10 +60,13 @@ def report(
     rows: list[ResultRow | None] = [None] * len(mapped.sheet.row_numbers)
     results: list[OrderResult] = []
     notes = _warnings_by_row(plan.findings, mapped)
+    carried = _numbers_unknown(plan.findings, mapped)
     for decision in plan.decisions:
         outcome = decision.settled or ended.get(decision.key or "", unsent)
         for row, result in zip(decision.order.rows, _rows_of(decision, outcome, run_id), strict=True):
-            rows[row] = _with_notes(result, notes[row])
+            # Else the results would no longer say that the row was ordered, and submitting them would order again.
+            kept = dataclasses.replace(result, order_number=result.order_number or carried.get(row, ""))
+            rows[row] = _with_notes(kept, notes[row])
         results.append(_order_result(decision, outcome))
     for row, message in _loose(plan, mapped):
         rows[row] = ResultRow(status=RowStatus.INVALID, message=message, run_id=run_id or "")
@@ -106,6 +112,7 @@ def _order_result(decision: Decision, outcome: Outcome) -> OrderResult:
         order_number=None if decision.blocked else outcome.order_number,
         message=message,
         attempts=0 if decision.blocked else outcome.attempts,
+        content_hash=identity.content_hash(decision.order.contents),
     )
 
 
@@ -118,6 +125,15 @@ def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, str]]:
             for number in finding.rows:
                 messages[number].append(finding.message)
     return [(row, " ".join(dict.fromkeys(messages[numbers[row]]))) for row in plan.loose_rows]
+
+
+def _numbers_unknown(findings: Sequence[Finding], mapped: Mapped) -> dict[int, str]:
+    """By position, the order numbers of the sheet that the ledger does not know."""
+    numbers = {number for f in findings if f.code is FindingCode.UNKNOWN_HISTORY for number in f.rows}
+    if not numbers:
+        return {}
+    said = mapped.sheet.frame[mapped.results[1]]
+    return {row: said.iloc[row].strip() for row, number in enumerate(mapped.sheet.row_numbers) if number in numbers}
 
 
 def _warnings_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
@@ -283,13 +299,19 @@ def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Rememb
     parts = json.loads(frozen)
     rows = [_thawed_row(row) for row in parts["rows"]]
     orders = [_thawed_order(order) for order in parts["orders"]]
+    done: set[int] = set()
     for index, order in enumerate(orders):
         remembered = now.get(order.key or "")
-        if remembered is None or order.status not in _AS_ONE:
+        # Contents that were ordered later, kept or released, count; those that still differ say so as they did.
+        if remembered is None or not (
+            order.status in _AS_ONE or (order.status in _MAYBE and remembered.content_hash == order.content_hash)
+        ):
             continue
         outcome = _outcome_now(remembered, run_id)
         for row in order.rows:
             rows[row] = _result_row(outcome, run_id)
+            if outcome.status in {RowStatus.ORDERED, RowStatus.ALREADY_ORDERED}:
+                done.add(mapped.sheet.row_numbers[row])
         orders[index] = dataclasses.replace(
             order,
             status=outcome.status,
@@ -303,7 +325,7 @@ def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Rememb
         mapped=mapped,
         rows=tuple(rows),
         orders=tuple(orders),
-        findings=tuple(_thawed_finding(finding) for finding in parts["findings"]),
+        findings=tuple(f for f in map(_thawed_finding, parts["findings"]) if not f.rows or not done.issuperset(f.rows)),
         about=[(label, text) for label, text in parts["about"]],
         stopped=parts["stopped"] if any(row.status is RowStatus.NOT_SENT for row in rows) else "",
         stop_code=EXIT_STOPPED,
@@ -318,7 +340,8 @@ def _outcome_now(remembered: Remembered, run_id: str) -> Outcome:
         case OrderState.ORDERED | OrderState.REJECTED | OrderState.UNKNOWN:
             status, message = RowStatus(remembered.state.value), remembered.message
         case _:
-            status, message = RowStatus.NOT_SENT, outcomes.busy() if remembered.busy else outcomes.left_over()
+            waits = remembered.message or outcomes.left_over()
+            status, message = RowStatus.NOT_SENT, outcomes.busy() if remembered.busy else waits
     return remembered.outcome(status, message)
 
 

@@ -87,7 +87,12 @@ def _plan(
         orders,
         loose,
         remembered={remembered.key: remembered for remembered in placed},
-        history=History(now=_NOW, repeat_days=repeat_days, look_alikes=by_trace, known_numbers=frozenset(known)),
+        history=History(
+            now=_NOW,
+            repeat_days=repeat_days,
+            look_alikes=by_trace,
+            known_numbers=dict.fromkeys(known, "ana@example.com"),
+        ),
         catalog=_CATALOG,
         retry_rejected=False,
         released=frozenset(released),

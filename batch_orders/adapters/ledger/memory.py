@@ -56,16 +56,20 @@ class Memory(Audit):
                     found.setdefault(by_hash[row.hash], []).append(order)
         return {trace: tuple(orders) for trace, orders in found.items()}
 
-    def known_numbers(self, numbers: Iterable[str]) -> frozenset[str]:
-        """Which of these order numbers were ever given out to this account."""
+    def known_numbers(self, numbers: Iterable[str]) -> Mapping[str, str]:
+        """Those of these order numbers that were ever given out to this account, with their orders' e-mails."""
         wanted = list(numbers)
         column = schema.order_numbers.c.order_number
-        known: set[str] = set()
+        known: dict[str, str] = {}
         with self._read() as connection:
             for start in range(0, len(wanted), MOST_KEYS):
-                query = select(column).where(column.in_(wanted[start : start + MOST_KEYS]))
-                known |= {row.order_number for row in connection.execute(query)}
-        return frozenset(known)
+                query = (
+                    select(column, schema.orders.c.email)
+                    .join(schema.orders, schema.orders.c.order_key == schema.order_numbers.c.order_key)
+                    .where(column.in_(wanted[start : start + MOST_KEYS]))
+                )
+                known |= {row.order_number: row.email for row in connection.execute(query)}
+        return known
 
     def orders(self, *states: OrderState, run_id: str | None = None) -> tuple[Remembered, ...]:
         """Every order in one of these states (all without any), of one run where that is given; oldest first."""

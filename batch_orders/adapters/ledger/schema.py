@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 
-# (from, to): planned → ordered adopts an order that was placed before; sending → planned needs proof that nothing was
-# sent or applied; rejected → planned changed contents or --retry-rejected; unknown → … and ordered → planned are a
-# person's verdicts.
+# (from, to): planned → ordered or unknown enters an order from a results file; sending → planned needs proof that
+# nothing was sent or applied; rejected → planned changed contents or --retry-rejected; unknown → … and ordered →
+# planned are a person's verdicts.
 TRANSITIONS: Final[tuple[tuple[OrderState, OrderState], ...]] = (
     (OrderState.PLANNED, OrderState.SENDING),
     (OrderState.SENDING, OrderState.PLANNED),
@@ -41,6 +41,7 @@ TRANSITIONS: Final[tuple[tuple[OrderState, OrderState], ...]] = (
     (OrderState.SENDING, OrderState.UNKNOWN),
     (OrderState.REJECTED, OrderState.PLANNED),
     (OrderState.PLANNED, OrderState.ORDERED),
+    (OrderState.PLANNED, OrderState.UNKNOWN),
     (OrderState.UNKNOWN, OrderState.ORDERED),
     (OrderState.UNKNOWN, OrderState.PLANNED),
     (OrderState.ORDERED, OrderState.PLANNED),

@@ -46,6 +46,8 @@ class Verdicts(Journal):
 
     def settle_placed(self, order: Remembered, order_number: str, note: str) -> None:
         """An unknown order was placed, under this number; LedgerError where another order has it."""
+        if order.state is not OrderState.UNKNOWN:
+            raise LedgerError(ledgers.cannot_settle(order.state.value, "placed"), hint=ledgers.how_to_list_orders())
         with self._write() as connection:
             if not self._enter_number(connection, order_number, order.key):
                 raise LedgerError(ledgers.number_taken(order_number), hint=ledgers.how_to_check_number())
@@ -55,20 +57,21 @@ class Verdicts(Journal):
     def settle_not_placed(self, order: Remembered, note: str) -> None:
         """An unknown order was not placed: the next run may send it."""
         with self._write() as connection:
-            values = {"state": OrderState.PLANNED.value, "message": ""}
+            values = {"state": OrderState.PLANNED.value, "message": outcomes.settled_not_placed(), "submitted_at": None}
             self._settle(connection, order, "not_placed", note, values)
 
     def settle_cancelled(self, order: Remembered, note: str) -> None:
         """The vendor cancelled an ordered one: the next run may order it again. Its number stays taken."""
         with self._write() as connection:
-            values: dict[str, Any] = {"state": OrderState.PLANNED.value, "order_number": None, "message": ""}
-            values |= {"other_contents": None, "generation": schema.orders.c.generation + 1}
+            values: dict[str, Any] = {"state": OrderState.PLANNED.value, "order_number": None}
+            values |= {"message": outcomes.cancelled(), "submitted_at": None, "other_contents": None}
+            values |= {"generation": schema.orders.c.generation + 1}
             self._settle(connection, order, "cancelled", note, values)
 
     def settle_keep(self, order: Remembered, note: str) -> None:
         """A changed order's new contents are right: nothing is sent, and from now on they count as ordered."""
         if order.other_contents is None:
-            raise LedgerError(ledgers.nothing_to_keep(), hint=ledgers.how_to_list_orders())
+            raise LedgerError(ledgers.nothing_to_keep(), hint=ledgers.how_to_keep())
         with self._write() as connection:
             values = {
                 "contents": json.dumps(dataclasses.asdict(order.other_contents)),
@@ -110,6 +113,24 @@ class Verdicts(Journal):
                 "state": OrderState.ORDERED.value,
                 "order_number": order_number,
                 "message": outcomes.adopted(),
+                "submitted_at": as_text(submitted_at) if submitted_at else None,
+                "last_seen_at": None,  # by a run
+            }
+            connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
+            self._note(connection, "adopt", key, None)
+        return Adopted.NEW
+
+    def adopt_unknown(self, order: Order, submitted_at: datetime | None) -> Adopted:
+        """Enter an order of which a results file says that it may have been placed: a person has to settle it."""
+        key = self.key(order)
+        with self._write() as connection:
+            row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first()
+            if row is not None:  # whatever this ledger knows of it is newer
+                return Adopted.KNOWN
+            self._plan(connection, key, order, None, {})
+            values = {
+                "state": OrderState.UNKNOWN.value,
+                "message": outcomes.unknown_adopted(),
                 "submitted_at": as_text(submitted_at) if submitted_at else None,
                 "last_seen_at": None,  # by a run
             }

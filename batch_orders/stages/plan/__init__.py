@@ -7,6 +7,7 @@ then come `unknown`, `invalid`, `changed`, `held`, and what is left may be sent.
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,17 @@ def plan(
     `released` are the keys of orders that a person sends on purpose although they look like a mistake.
     """
     errors = _errors_by_row(checked)
+    in_doubt = _rows_in_doubt(checked)
     decisions = [
-        _decide(order, key, errors, remembered.get(key) if key else None, retry_rejected=retry_rejected)
+        _unknown_here(order, key, checked)
+        if not in_doubt.isdisjoint(order.rows) and key not in remembered
+        else _decide(order, key, errors, remembered.get(key) if key else None, retry_rejected=retry_rejected)
         for key, order in orders
     ]
     still_open = [position for position, decision in enumerate(decisions) if decision.settled is None]
     guarded = guard(checked, orders, loose_rows, history, open_orders=still_open, released=released)
     for position, messages in guarded.holds.items():
-        decisions[position] = _held(decisions[position], " ".join(messages))
+        decisions[position] = _held(decisions[position], " ".join(dict.fromkeys(messages)))
     placed = [d for d in decisions if d.settled and d.settled.status is RowStatus.ALREADY_ORDERED]
     done = {row for decision in placed for row in decision.order.rows}
     warned = [long_ago(checked, d.order, remembered[d.key], history.now) for d in placed if d.key]
@@ -72,6 +76,20 @@ def plan(
         ),
         released=released,
     )
+
+
+def _rows_in_doubt(checked: Checked) -> set[int]:
+    """The rows of a results file that say `unknown`."""
+    if not checked.mapped.results:
+        return set()
+    said = checked.mapped.sheet.frame[checked.mapped.results[0]].tolist()
+    return {row for row, status in enumerate(said) if status.strip() == RowStatus.UNKNOWN}
+
+
+def _unknown_here(order: Order, key: str | None, checked: Checked) -> Decision:
+    """Another ledger's unknown order stays unknown: a lost ledger is no proof that nothing was placed."""
+    message = outcomes.unknown_elsewhere(shlex.quote(checked.mapped.sheet.path.name))
+    return Decision(order=order, key=key, settled=Outcome(status=RowStatus.UNKNOWN, message=message))
 
 
 def _held(decision: Decision, message: str) -> Decision:

@@ -6,6 +6,7 @@ it was ordered and that the ledger does not know: each is held until a person ha
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -89,6 +90,7 @@ def _near_duplicates(
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """Against the ledger's orders first, then against the sheet's own, where both are held."""
     in_sheet = _people_in_sheet(checked, orders, loose_rows, open_orders)
+    said = numbers_in_sheet(checked)
     numbers = checked.mapped.sheet.row_numbers
     for position in open_orders:
         order = orders[position][1]
@@ -99,9 +101,19 @@ def _near_duplicates(
             for remembered in history.look_alikes.get(trace, ())
             if identity.normalise_email(remembered.email) != order.employee
         ]
+        # A results row that was ordered, with another e-mail address now: a person who was renamed, say.
+        taken = [
+            (email, said[row])
+            for row in order.rows
+            if row in said
+            and (email := history.known_numbers.get(said[row]))
+            and identity.normalise_email(email) != order.employee
+        ]
         others = sorted({row for trace in traces for who, row in in_sheet[trace] if who != order.employee})
         if known:
             message = messages.near_duplicate_of_placed(known[0].email, known[0].order_number)
+        elif taken:
+            message = messages.number_of_another(*taken[0])
         elif others:
             message = messages.near_duplicate_in_sheet([numbers[row] for row in others])
         else:
@@ -188,7 +200,7 @@ def _unknown_history(
                     Finding(
                         code=FindingCode.UNKNOWN_HISTORY,
                         severity=Severity.ERROR,
-                        message=messages.unknown_history(number),
+                        message=messages.unknown_history(number, shlex.quote(sheet.path.name)),
                         rows=(sheet.row_numbers[row],),
                         cells=(sheet.cell(row, _number_column(checked)),),
                     ),

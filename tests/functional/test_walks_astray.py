@@ -1,0 +1,138 @@
+"""Walks of people who go astray: a lost ledger, a renamed employee, advice followed at once. Nobody orders twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.hostile import HostileHub, Plan
+from tests.person import (
+    LAPTOP,
+    MOUSE,
+    advised,
+    at_a_desk,
+    mending,
+    order,
+    ordered_before,
+    read,
+    release_advised,
+    row,
+    save,
+    statuses,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_results_of_a_lost_ledger_submitted_as_told(tmp_path: Path) -> None:
+    """Exit 4 says "do what the messages in the results file say, then submit that file": it must not order again."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ana", MOUSE), row("ben")]))
+        desk.type("init", "--new", "--ledger", "new.sqlite")
+        with mending(results) as rows:
+            rows[1]["Quantity"] = "one"
+        _, held = desk.submit(results, "--ledger", "new.sqlite", exit_code=4)
+        assert [number for _, _, number in statuses(held)] == ["700001", "700001", "700002"]
+        with mending(held) as rows:
+            rows[1]["Quantity"] = "1"
+        _, held = desk.submit(held, "--ledger", "new.sqlite", exit_code=4)
+        assert statuses(held) == [("ana", "held", "700001")] * 2 + [("ben", "held", "700002")]
+        assert "`batch-orders ledger adopt hires.results-2.csv`" in read(held)[0]["order_message"]
+        assert read(held)[0]["order_message"].count("700001") == 1
+        assert len(desk.book) == 2
+
+
+def test_an_unknown_order_outlives_its_ledger(tmp_path: Path) -> None:
+    """The results say `unknown`; a new ledger, before and after adopting them, must not send it by itself."""
+    with at_a_desk(tmp_path, HostileHub(Plan(by_email={"ben@example.com": ["close_after_placing"]}))) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ben")]), exit_code=5)
+        new = ("--ledger", "new.sqlite")
+        desk.type("init", "--new", *new)
+        _, again = desk.submit(results, *new, exit_code=5)
+        assert statuses(again) == [("ana", "held", "700001"), ("ben", "unknown", "")]
+        _, again = desk.submit(again, *new, exit_code=5)
+        desk.type("ledger", "adopt", results, *new)
+        _, again = desk.submit(again, *new, exit_code=5)
+        assert statuses(again) == [("ana", "already_ordered", "700001"), ("ben", "unknown", "")]
+        waiting = desk.type("status", *new)
+        desk.type(*advised(waiting, "settle", "--placed", about="ben@")[:3], "700002", *new)
+        desk.submit(results, *new)
+        desk.type("ledger", "verify", *new)
+        assert desk.book == [order("ana"), order("ben")]
+
+
+def test_a_renamed_employees_row_says_that_it_was_ordered(tmp_path: Path) -> None:
+    """Married: another name and e-mail in the results row, which still carries the number of her order."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ben")]))
+        with mending(results) as rows:
+            rows[0] |= {"Email": "ana.miller@example.com", "Last name": "Miller"}
+        _, results = desk.submit(results, exit_code=4)
+        assert statuses(results)[0][:2] == ("ana.miller", "held")
+        assert desk.book == [order("ana"), order("ben")]
+        desk.submit(results, *release_advised(read(results)[0]["order_message"]))
+        assert desk.book[2:] == [order("ana", email="ana.miller@example.com", lastname="Miller")]
+
+
+def test_results_as_the_orders_stand_now(tmp_path: Path) -> None:
+    """`results RUN` after --keep, after --cancelled of an order that was placed earlier, after --release."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ben")]))
+        home = {"Email": "ben@home.example.com"}
+        rows = [row("ana", columns={"Shipping address": "9 New Road"}), row("ben"), row("ben", LAPTOP, home)]
+        text, results = desk.submit(save(tmp_path / "more.csv", rows), exit_code=4)
+        run_id = read(results)[2]["run_id"]
+        desk.type(*advised(text, "settle", "--keep"))
+        desk.submit(results, *release_advised(read(results)[2]["order_message"]))
+        (ben,) = [
+            line.split()[0] for line in desk.type("status", read(results)[1]["run_id"]).splitlines() if " ben@e" in line
+        ]
+        desk.type("settle", ben, "--cancelled")
+        desk.type("results", run_id, "--output", "now.csv", exit_code=6)
+        assert statuses(tmp_path / "now.csv") == [
+            ("ana", "already_ordered", "700001"), ("ben", "not_sent", ""), ("ben", "already_ordered", "700003"),
+        ]  # fmt: skip
+
+
+def test_what_results_say_of_a_verdict(tmp_path: Path) -> None:
+    """Settled as not placed, or cancelled, is not "the run stopped before its turn", and was not submitted."""
+    with at_a_desk(tmp_path, HostileHub(Plan(by_email={"ben@example.com": ["reset_after_body"]}))) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ben")]), exit_code=5)
+        desk.type(*advised(desk.type("status"), "settle", "--not-placed"))
+        run_id = read(results)[0]["run_id"]
+        desk.type("results", run_id, "--output", "now.csv", exit_code=6)
+        ben = read(tmp_path / "now.csv")[1]
+        assert ben["order_status"] == "not_sent"
+        assert "stopped before its turn" not in ben["order_message"]
+        assert ben["submitted_at"] == ""
+        assert "planned  ben@example.com, sent" not in desk.type("status", run_id)
+
+
+def test_checks_advice_can_be_followed(tmp_path: Path) -> None:
+    """`check` says `settle ID --keep`; typed at once, it must work or say what comes first."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        desk.submit(save(tmp_path / "hires.csv", [row("ana")]))
+        moved = save(tmp_path / "moved.csv", [row("ana", columns={"Shipping address": "9 New Road"})])
+        told = desk.type(*advised(desk.type("check", moved, exit_code=4), "settle", "--keep"), exit_code=2)
+        assert "submit the sheet" in told.lower()
+
+
+def test_a_rehires_warning_is_not_used_up(tmp_path: Path) -> None:
+    """Neither by a run that was refused or declined, nor by a quiet one that says nothing."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        past = [ordered_before(row("ana"), "5001", days_ago=400)]
+        desk.type("ledger", "adopt", save(tmp_path / "old.results.csv", past))
+        sheet = save(tmp_path / "hires.csv", [row("ana"), row("ben")])
+        desk.type("submit", sheet, "--yes", "--output", "no/such/place.csv", exit_code=2)
+        assert "give the rows an order reference" in desk.type("submit", sheet, "--yes", "--quiet")
+
+
+def test_a_number_that_is_its_own(tmp_path: Path) -> None:
+    """Settling twice under the same number is not a quarrel with "another order"."""
+    with at_a_desk(tmp_path, HostileHub(Plan(by_email={"ben@example.com": ["close_after_placing"]}))) as desk:
+        desk.submit(save(tmp_path / "hires.csv", [row("ben")]), exit_code=5)
+        verdict = advised(desk.type("status"), "settle", "--placed")[:3]
+        desk.type(*verdict, "700001", "--note", "Kim found it")
+        again = desk.type(*verdict, "700001", exit_code=2)
+        assert "another order" not in again
+        assert "The order is ordered" in again

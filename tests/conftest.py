@@ -31,6 +31,6 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How hard tests/crash tries."""
-    parser.addoption("--orders", default="300", help="tests/crash: orders in the sheet")
-    parser.addoption("--kills", default="12", help="tests/crash: processes to kill")
-    parser.addoption("--seed", default="1", help="tests/crash: the random seed")
+    parser.addoption("--orders", default="1000", help="tests/crash: orders in the sheet")
+    parser.addoption("--kills", default="40", help="tests/crash: processes to kill")
+    parser.addoption("--seeds", default="1,2", help="tests/crash: the random seeds, one run for each")

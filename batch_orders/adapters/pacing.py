@@ -119,7 +119,8 @@ class SharedPace:
             os.close(open_private(self._path, os.O_RDWR))
             connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
             try:
-                connection.execute("PRAGMA journal_mode=MEMORY")
+                # A journal in the file system: with one in memory, a kill in mid-commit leaves a broken file.
+                connection.execute("PRAGMA journal_mode=TRUNCATE")
                 connection.execute("PRAGMA synchronous=OFF")
                 connection.executescript(_SCHEMA)
                 first = last_sent_at.timestamp() + self._window if last_sent_at else 0.0

@@ -1,39 +1,29 @@
 """Where results go: a place found writable before the first order, and a file that is there whole or not at all.
 
-The results are written to a hidden sibling of the wished-for file, which only the user can read (0600), made
-durable, and then linked to the first free name: a link never replaces a file, so nothing is ever overwritten, and a
-program killed at any step leaves no results file or a complete one (and perhaps the hidden `.NAME.….tmp`). On file
-systems without links, the name is taken by an empty file which is replaced at once: there, and only there, a kill
-between those two steps leaves that empty file.
+The results are written to a hidden sibling of the wished-for file, which only the user can read (0600), and moved into
+place as new_files.py says: nothing is ever overwritten, and a program killed at any step leaves no results file or a
+complete one (and perhaps the hidden `.NAME.….tmp`).
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 import tempfile
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from batch_orders.adapters.new_files import OWNER_ONLY, RESULTS_NAME, SHOWN, move_into_place, reason, write_durably
 from batch_orders.adapters.results_csv import render_csv
 from batch_orders.errors import BatchOrdersError, UsageError
 from batch_orders.models import SheetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
 
     from batch_orders.models import Report
 
 _KINDS = {".csv": SheetKind.CSV, ".xlsx": SheetKind.XLSX}
-_RESULTS_NAME = re.compile(r"(?P<name>.+\.results)(?:-[0-9]+)?", re.IGNORECASE | re.DOTALL)
-_NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EINVAL}
-_OWNER_ONLY = 0o600
-# Characters of the name that its temporary sibling shows: a longer one might not fit a file system.
-_SHOWN = 40
 
 
 def results_path(source: Path, kind: SheetKind, output: Path | None) -> Path:
@@ -46,7 +36,7 @@ def results_path(source: Path, kind: SheetKind, output: Path | None) -> Path:
     if output is not None:
         _kind(output)
         return output
-    earlier = _RESULTS_NAME.fullmatch(source.stem)
+    earlier = RESULTS_NAME.fullmatch(source.stem)
     name = earlier["name"] if earlier else f"{source.stem}.results"
     return source.with_name(f"{name}.{kind.value}")
 
@@ -70,16 +60,16 @@ class ResultsFile:
                 tempfile.gettempdir()  # openpyxl needs one: better to miss it now than after the orders
             _must_fit(path.with_name(f"{path.stem}-99{path.suffix}"))
             self._descriptor, temporary = tempfile.mkstemp(
-                prefix=f".{path.name[:_SHOWN]}.", suffix=".tmp", dir=path.parent
+                prefix=f".{path.name[:SHOWN]}.", suffix=".tmp", dir=path.parent
             )
         except OSError as error:
             raise UsageError(
-                f"The results cannot be written in {path.parent.absolute()}: {_reason(error)}. Nothing was sent.",
+                f"The results cannot be written in {path.parent.absolute()}: {reason(error)}. Nothing was sent.",
                 hint="Choose another place with --output.",
             ) from error
         self._temporary: Path | None = Path(temporary)
         with suppress(OSError):  # a file system without permissions is no reason to stop
-            os.fchmod(self._descriptor, _OWNER_ONLY)  # mkstemp asks for this, but a umask may have taken some away
+            os.fchmod(self._descriptor, OWNER_ONLY)  # mkstemp asks for this, but a umask may have taken some away
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +87,8 @@ class ResultsFile:
         if self._temporary is None:
             raise ValueError("this results file was written or discarded already")
         try:
-            _write_durably(self._descriptor, _render(self._kind, report))
-            final = _move_into_place(self._temporary, self._path)
+            write_durably(self._descriptor, _render(self._kind, report))
+            final = move_into_place(self._temporary, self._path)
         except OSError as error:
             raise BatchOrdersError(
                 f"The results could not be written in {self._path.parent.absolute()}: {error.strerror}. "
@@ -144,64 +134,3 @@ def _render(kind: SheetKind, report: Report) -> bytes:
     from batch_orders.adapters.results_xlsx import render_xlsx  # noqa: PLC0415
 
     return render_xlsx(report)
-
-
-def _write_durably(descriptor: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    os.fsync(descriptor)
-
-
-def _move_into_place(temporary: Path, wished: Path) -> Path:
-    """Give the file the first free name, never that of another file; the name that it got."""
-    names = _names(wished)
-    while True:
-        final = next(names)
-        try:
-            _move(temporary, final)
-        except FileExistsError:
-            continue
-        _sync_folder(final.parent)
-        return final
-
-
-def _names(wished: Path) -> Iterator[Path]:
-    """The wished-for name, then `NAME.results-2.xlsx`, `NAME.results-3.xlsx` and so on."""
-    yield wished
-    numbered = _RESULTS_NAME.fullmatch(wished.stem)
-    stem = numbered["name"] if numbered else wished.stem
-    yield from (wished.with_name(f"{stem}-{number}{wished.suffix}") for number in count(2))
-
-
-def _move(temporary: Path, final: Path) -> None:
-    """Make the file appear at `final`; FileExistsError where something is there. The temporary name may remain."""
-    try:
-        final.hardlink_to(temporary)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
-        try:
-            temporary.replace(final)
-        except OSError:
-            final.unlink()
-            raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable, where the file system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such folder"
-    return error.strerror or type(error).__name__

@@ -197,7 +197,8 @@ class Sheet:
     `frame` has one column per sheet column, labelled 0, 1, 2 …, a RangeIndex, and only `str` in it (blank is "");
     the wholly blank rows are gone. `row_numbers[i]` is Excel's number of row i; `first_column` Excel's number of
     column 0. `values` holds, by (row, column) position, what a workbook held where it was not text; `above` the lines
-    above the header (a title, say), by Excel's row number; `oddities` are what the file hides in these rows.
+    above the header (a title, say), by Excel's row number; `oddities` are what the file hides in these rows; `aside`
+    holds, like `above`, the template's example row, which is not among the frame's.
     """
 
     path: Path
@@ -212,6 +213,7 @@ class Sheet:
     above: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     delimiter: str = ","
     oddities: tuple[Oddity, ...] = ()
+    aside: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def cell(self, row: int, column: int) -> Cell:
         """The cell at these positions (from 0) of the frame, as Excel names it."""
@@ -432,13 +434,14 @@ class Plan:
     """The decisions for a whole sheet, and every finding that still matters.
 
     `loose_rows` are positions of rows that belong to no order (their e-mail is blank); `released` the keys of orders
-    that a person sends on purpose although they look like a mistake.
+    that a person sends on purpose although they look like a mistake; `notes` are sentences about the sheet.
     """
 
     decisions: tuple[Decision, ...]
     loose_rows: tuple[int, ...]
     findings: tuple[Finding, ...]
     released: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     @property
     def to_send(self) -> tuple[Decision, ...]:
@@ -606,7 +609,7 @@ class Report:
     """How a run ended: a result for each row of `mapped.sheet.frame`, in the same order, and the sums.
 
     `counts` has `rows`, `orders` and every row status; `summary` are (label, text) lines for the summary sheet and
-    the terminal; `stopped` says why the run ended early ("" where it did not).
+    the terminal; `stopped` says why the run ended early ("" where it did not); `notes` are the plan's.
     """
 
     run_id: str | None
@@ -619,6 +622,7 @@ class Report:
     exit_code: int
     summary: tuple[tuple[str, str], ...]
     stopped: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def order_id(key: str) -> str:

@@ -15,17 +15,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from batch_orders.errors import BatchOrdersError, RunStoppedError, UsageError
-from batch_orders.messages import ledgers, outcomes, runs
+from batch_orders.messages import ledgers, outcomes, runs, template
 from batch_orders.models import Catalog, Column, History, Outcome, PastOrder, RowStatus, RunRecord, Warehouse
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from batch_orders.stages import report as reporting
 from batch_orders.stages.columns import map_columns
+from batch_orders.stages.example import set_example_aside
 from batch_orders.stages.group import group
 from batch_orders.stages.plan import numbers_in_sheet, plan, standing, traces_asked_for
 from batch_orders.stages.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -129,7 +130,7 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
 def rebuild(run: RunRecord, frozen: bytes, sheet: Sheet, remembered: Mapping[str, Remembered]) -> Report:
     """An earlier run's report from what the ledger keeps, with its orders as they stand now."""
     sheet = dataclasses.replace(sheet, path=run.input)
-    return reporting.thaw(frozen, map_columns(sheet), run_id=run.run_id, now=remembered)
+    return reporting.thaw(frozen, _mapped(sheet), run_id=run.run_id, now=remembered)
 
 
 def past_orders(sheet: Sheet) -> tuple[PastOrder, ...]:
@@ -138,7 +139,8 @@ def past_orders(sheet: Sheet) -> tuple[PastOrder, ...]:
     An order is taken where all its rows say `ordered` or `already_ordered`, with one number; where only some do, its
     number is "", and a person has to look.
     """
-    mapped = map_columns(sheet)
+    mapped = _mapped(sheet)
+    sheet = mapped.sheet
     if not mapped.results:
         raise UsageError(ledgers.no_results_file(sheet.path), hint=runs.how_to_adopt())
     orders, _ = group(validate(mapped, _own_catalog(mapped)))
@@ -197,7 +199,7 @@ def keys_in(frozen: bytes) -> tuple[str, ...]:
 async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     """The sheet and the plan for it: the part that `check` and `submit` share."""
     judging.progress.stage("reading the sheet")
-    mapped = map_columns(judging.read_sheet())
+    mapped = _mapped(judging.read_sheet())
     judging.progress.stage("fetching the catalog")
     catalog = await _unless_stopped(judging)
     judging.progress.stage("checking every row")
@@ -215,7 +217,7 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
             look_alikes=memory.look_alikes(traces_asked_for(orders)),
             known_numbers=memory.known_numbers(set(numbers_in_sheet(checked).values())),
         )
-    return mapped, plan(
+    planned = plan(
         checked,
         orders,
         loose_rows,
@@ -225,6 +227,18 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
         retry_rejected=judging.retry_rejected,
         released=_released(judging.released, [key for key, _ in orders if key]),
     )
+    return mapped, dataclasses.replace(planned, notes=tuple(_notes(mapped)))
+
+
+def _mapped(sheet: Sheet) -> Mapped:
+    """The sheet with its columns known, and without the template's example row."""
+    return set_example_aside(map_columns(sheet))
+
+
+def _notes(mapped: Mapped) -> Iterator[str]:
+    """What is worth saying of the sheet as a whole."""
+    if mapped.sheet.aside:
+        yield template.example_set_aside(sorted(mapped.sheet.aside))
 
 
 def _released(names: Sequence[str], keys: Sequence[str]) -> frozenset[str]:

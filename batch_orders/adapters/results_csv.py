@@ -52,8 +52,8 @@ def render_csv(report: Report) -> bytes:
     mapped = report.mapped
     writer.writerows([guarded(cell) for cell in line] for line in results_layout.lines_above(mapped))
     writer.writerow([guarded(header) for header in results_layout.headers(mapped)])
-    gaps = results_layout.blank_lines_before(mapped)
-    for row, gap in zip(results_layout.rows(report), gaps, strict=True):
-        writer.writerows([[]] * gap)
-        writer.writerow([guarded(cell) for cell in row])
+    between = results_layout.lines_before(mapped)
+    for row, lines in zip(results_layout.rows(report), between, strict=True):
+        writer.writerows([guarded(cell) for cell in line] for line in (*lines, row))
+    writer.writerows([guarded(cell) for cell in line] for line in results_layout.lines_below(mapped))
     return _LONE_SURROGATE.sub("\ufffd", text.getvalue()).encode("utf-8-sig")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from batch_orders.messages.template import example_row
 from batch_orders.models import RESULT_COLUMNS
 
 if TYPE_CHECKING:
@@ -31,12 +32,30 @@ def result_texts(row: ResultRow) -> tuple[str, ...]:
     return (row.status.value, row.order_number, row.message, submitted_at, row.run_id)
 
 
-def blank_lines_before(mapped: Mapped) -> Iterator[int]:
-    """For each row of the sheet, how many blank ones stood before it: they stay, so that every row keeps its number."""
+def lines_before(mapped: Mapped) -> Iterator[list[tuple[str, ...]]]:
+    """For each row of the sheet, the lines before it that are no rows: they stay, so that every row keeps its number.
+
+    They are blank, or the template's example, which says so in our columns.
+    """
     before = mapped.sheet.header_row
     for number in mapped.sheet.row_numbers:
-        yield number - before - 1
+        yield [_line(mapped, line) for line in range(before + 1, number)]
         before = number
+
+
+def lines_below(mapped: Mapped) -> Iterator[tuple[str, ...]]:
+    """The lines below the last row, as `lines_before` has them: where the example was sorted to the end."""
+    last = (mapped.sheet.header_row, *mapped.sheet.row_numbers)[-1]
+    for line in range(last + 1, max(mapped.sheet.aside, default=0) + 1):
+        yield _line(mapped, line)
+
+
+def _line(mapped: Mapped, number: int) -> tuple[str, ...]:
+    theirs = mapped.sheet.aside.get(number)
+    if theirs is None:
+        return ()
+    ours = {"order_message": example_row()}
+    return (*(theirs[position] for position in kept_positions(mapped)), *(ours.get(n, "") for n in RESULT_COLUMNS))
 
 
 def lines_above(mapped: Mapped) -> Iterator[tuple[str, ...]]:

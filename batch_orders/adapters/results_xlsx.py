@@ -93,13 +93,21 @@ class _DataSheet:
         theirs = len(self._kept)
         looks = [HEADER] * theirs + [OUR_HEADER] * len(RESULT_COLUMNS)
         self._worksheet.append([self._looks.text(*header) for header in zip(self._headers, looks, strict=True)])
-        gaps = results_layout.blank_lines_before(self._mapped)
-        for row, (texts, result, gap) in enumerate(zip(self._rows, self._results, gaps, strict=True)):
-            for _ in range(gap):
-                self._worksheet.append([])
+        between = results_layout.lines_before(self._mapped)
+        for row, (texts, result, lines) in enumerate(zip(self._rows, self._results, between, strict=True)):
+            for line in lines:
+                self._append_line(line)
             cells = [self._their_cell(row, column, texts[column]) for column in range(theirs)]
             self._set_height(row, texts)
             self._worksheet.append(cells + self._our_cells(texts[theirs:], result))
+        for line in results_layout.lines_below(self._mapped):
+            self._append_line(line)
+
+    def _append_line(self, line: Sequence[str]) -> None:
+        """A line that is no row: blank, or the template's example."""
+        texts = Look(number_format=TEXT_FORMAT)
+        look = [texts if column in self._text_columns else None for column in range(len(line))]
+        self._worksheet.append([self._looks.text(*cell) for cell in zip(line, look, strict=True)])
 
     def _lay_out(self) -> None:
         sheet = self._worksheet

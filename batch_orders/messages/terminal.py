@@ -48,8 +48,9 @@ def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None) -> st
             if decision.settled is not None
         ]
     warnings = [f for f in plan.findings if f.severity is Severity.WARNING]
-    if warnings:
+    if warnings or plan.notes:
         lines.append("  Worth knowing:")
+        lines += [f"    {note}" for note in plan.notes]
         lines += [f"    {line}" for line in _finding_lines(mapped, warnings, most=10)]
     lines.append(f"  Sent to: {host}")
     return "\n".join(lines)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from batch_orders.models import Decision, Mapped, Plan, Remembered
 
 _ORDER_OF_STATUSES = {status: rank for rank, status in enumerate(RowStatus)}
+_NOTE = "Note"
 _NEED_A_CHANGE = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.HELD, RowStatus.REJECTED}
 # What an order's rows say as one, and what may have changed since the run: settled by a person, sent by another run.
 _AS_ONE = {RowStatus.READY, RowStatus.ORDERED, RowStatus.REJECTED, RowStatus.NOT_SENT, RowStatus.UNKNOWN}
@@ -77,6 +78,7 @@ def report(
         rows=tuple(row for row in rows if row is not None),
         orders=tuple(results),
         findings=plan.findings,
+        notes=plan.notes,
         about=about,
         stopped=stopped,
         stop_code=stop_code,
@@ -160,6 +162,7 @@ def _summed_up(
     rows: tuple[ResultRow, ...],
     orders: tuple[OrderResult, ...],
     findings: tuple[Finding, ...],
+    notes: tuple[str, ...],
     about: Sequence[tuple[str, str]],
     stopped: str,
     stop_code: int,
@@ -178,10 +181,12 @@ def _summed_up(
         exit_code=code,
         summary=(
             *about,
+            *((_NOTE, note) for note in notes),
             *_status_lines(orders, statuses),
             *_last_lines(stopped, code, is_check=command == "check"),
         ),
         stopped=stopped,
+        notes=notes,
     )
 
 
@@ -224,6 +229,7 @@ def document(done: Report, *, results: str | None) -> dict[str, Any]:
         "exit_code": done.exit_code,
         "error": None,
         "stopped": done.stopped or None,
+        "notes": list(done.notes),
         "counts": dict(done.counts),
         "orders": [
             {
@@ -254,6 +260,7 @@ def failure_document(
         "exit_code": exit_code,
         "error": {"message": message, "hint": hint or None},
         "stopped": None,
+        "notes": [],
         "counts": {"rows": 0, "orders": 0} | {status.value: 0 for status in RowStatus},
         "orders": [],
         "findings": [finding_document(finding) for finding in findings],
@@ -282,6 +289,7 @@ def freeze(done: Report) -> bytes:
         "findings": [dataclasses.asdict(finding) for finding in done.findings],
         "about": [line for line in done.summary if line[0] not in _COMPUTED_LINES],
         "stopped": done.stopped,
+        "notes": done.notes,
     }
     return json.dumps(parts, default=lambda time: time.isoformat()).encode()
 
@@ -291,7 +299,7 @@ def frozen_keys(frozen: bytes) -> tuple[str, ...]:
     return tuple(order["key"] for order in json.loads(frozen)["orders"] if order["key"])
 
 
-_COMPUTED_LINES = {*(status.value for status in RowStatus), "Stopped early", "What next"}
+_COMPUTED_LINES = {*(status.value for status in RowStatus), "Stopped early", "What next", _NOTE}
 
 
 def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Remembered]) -> Report:
@@ -326,6 +334,7 @@ def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Rememb
         rows=tuple(rows),
         orders=tuple(orders),
         findings=tuple(f for f in map(_thawed_finding, parts["findings"]) if not f.rows or not done.issuperset(f.rows)),
+        notes=tuple(parts.get("notes", ())),  # reports that were kept before there were notes have none
         about=[(label, text) for label, text in parts["about"]],
         stopped=parts["stopped"] if any(row.status is RowStatus.NOT_SENT for row in rows) else "",
         stop_code=EXIT_STOPPED,

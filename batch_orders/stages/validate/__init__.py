@@ -3,7 +3,7 @@
 A bad row is data, never an exception: it comes out with its findings. Pure; where to look next:
 
     repair.py   what can mean only one thing is put right          rules.py    the rules on one value
-    oddities.py what a spreadsheet hides
+    oddities.py what a spreadsheet hides                            example.py  what is left of the template's example
     orders.py   rows that share an order, and the rules on orders   places.py   countries, states, postal codes
     rows.py     the rules on rows                                   schema.py   the pandera schemas
 """
@@ -20,6 +20,7 @@ from batch_orders.messages import findings as messages
 from batch_orders.messages import sheets as sheet_messages
 from batch_orders.messages.outcomes import COLUMN_NAMES
 from batch_orders.models import Checked, Column, Finding, FindingCode, Severity
+from batch_orders.stages.validate.example import example_findings
 from batch_orders.stages.validate.oddities import odd_findings, without_echoes
 from batch_orders.stages.validate.orders import (
     grouped,
@@ -65,6 +66,7 @@ def validate(mapped: Mapped, catalog: Catalog) -> Checked:
         *repair_findings(mapped, raw, own),
         *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=phones),
         *order_findings(mapped, grouping, own=own, countries=countries),
+        *example_findings(mapped, own),
     )
     findings = [*odd, *without_echoes(found, odd)]
     return Checked(mapped=mapped, frame=_frame(whole, grouping), findings=_in_order(findings))

@@ -175,6 +175,33 @@ def submit(
 
 
 @cli.command()
+@click.option("--output", type=click.Path(path_type=Path), help="Where it goes (default: ./new-hires-template.xlsx).")
+@_sandbox_option
+@_with_common
+def template(common: Common, *, sandbox: bool, output: Path | None) -> int:
+    """Write a workbook to fill in, with drop-downs of today's titles, shipping options and countries.
+
+    No file is overwritten: where the name is taken, the next free number is added to it. A name that ends in .csv gets
+    the header and the example row alone.
+    """
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+    from batch_orders.messages import template as messages  # noqa: PLC0415
+
+    with _world(common, sandbox=sandbox) as world:
+        path, found, today = _run(world, wiring.write_template(world, output))
+    document = {
+        "command": "template",
+        "template": str(path),
+        "catalog_date": today.isoformat(),
+        "titles": len(found.stock),
+        "shipping_options": list(found.shipping_options),
+        "exit_code": 0,
+    }
+    _print(common, document, messages.written(path, len(found.stock), len(found.shipping_options)))
+    return 0
+
+
+@cli.command()
 @_sandbox_option
 @_with_common
 def catalog(common: Common, *, sandbox: bool) -> int:

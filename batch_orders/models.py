@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
 
     import pandas as pd
@@ -191,6 +191,14 @@ class Oddity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """The template that a workbook was made from: the day of its catalog, and the titles in its list."""
+
+    catalog_date: date
+    titles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
     """One sheet as it was read: text cells, and where each came from.
 
@@ -198,7 +206,8 @@ class Sheet:
     the wholly blank rows are gone. `row_numbers[i]` is Excel's number of row i; `first_column` Excel's number of
     column 0. `values` holds, by (row, column) position, what a workbook held where it was not text; `above` the lines
     above the header (a title, say), by Excel's row number; `oddities` are what the file hides in these rows; `aside`
-    holds, like `above`, the template's example row, which is not among the frame's.
+    holds, like `above`, the template's example row, which is not among the frame's; `template` is what the workbook was
+    made from, where its stamp is still there.
     """
 
     path: Path
@@ -214,6 +223,7 @@ class Sheet:
     delimiter: str = ","
     oddities: tuple[Oddity, ...] = ()
     aside: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    template: Template | None = None
 
     def cell(self, row: int, column: int) -> Cell:
         """The cell at these positions (from 0) of the frame, as Excel names it."""

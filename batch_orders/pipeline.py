@@ -20,9 +20,9 @@ from batch_orders.models import Catalog, Column, History, Outcome, PastOrder, Ro
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from batch_orders.stages import report as reporting
 from batch_orders.stages.columns import map_columns
-from batch_orders.stages.example import set_example_aside
 from batch_orders.stages.group import group
 from batch_orders.stages.plan import numbers_in_sheet, plan, standing, traces_asked_for
+from batch_orders.stages.template import gone_titles, set_example_aside
 from batch_orders.stages.validate import validate
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
         retry_rejected=judging.retry_rejected,
         released=_released(judging.released, [key for key, _ in orders if key]),
     )
-    return mapped, dataclasses.replace(planned, notes=tuple(_notes(mapped)))
+    return mapped, dataclasses.replace(planned, notes=tuple(_notes(mapped, planned)))
 
 
 def _mapped(sheet: Sheet) -> Mapped:
@@ -235,10 +235,14 @@ def _mapped(sheet: Sheet) -> Mapped:
     return set_example_aside(map_columns(sheet))
 
 
-def _notes(mapped: Mapped) -> Iterator[str]:
+def _notes(mapped: Mapped, planned: Plan) -> Iterator[str]:
     """What is worth saying of the sheet as a whole."""
-    if mapped.sheet.aside:
-        yield template.example_set_aside(sorted(mapped.sheet.aside))
+    sheet = mapped.sheet
+    if sheet.aside:
+        yield template.example_set_aside(sorted(sheet.aside))
+    gone = gone_titles(mapped, planned.findings)
+    if sheet.template and gone:
+        yield template.gone_since(sheet.template.catalog_date, gone)
 
 
 def _released(names: Sequence[str], keys: Sequence[str]) -> frozenset[str]:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from batch_orders import pipeline
 from batch_orders.adapters.device_hub import DeviceHub, HubOptions
 from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger
+from batch_orders.adapters.new_files import reason, write_new
 from batch_orders.adapters.pacing import SharedPace
 from batch_orders.adapters.results_writer import reserve, results_path
 from batch_orders.adapters.sheet_reader import read_sheet
-from batch_orders.errors import LedgerError
-from batch_orders.messages import faults, ledgers
+from batch_orders.errors import LedgerError, UsageError
+from batch_orders.messages import faults, ledgers, template
 from batch_orders.models import Adopted
 from batch_orders.pipeline import Judging, Ordering
 from batch_orders.sandbox import SandboxOptions
@@ -27,6 +28,7 @@ from batch_orders.sending import SendingPolicy, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
 
     from batch_orders.models import Catalog, Mapped, Plan, Report, Sheet
     from batch_orders.ports import Progress
@@ -143,6 +145,27 @@ async def fetch_catalog(world: World) -> Catalog:
     """What Device Hub can deliver now."""
     async with world.device_hub() as hub:
         return await hub.fetch_catalog()
+
+
+async def write_template(world: World, output: Path | None) -> tuple[Path, Catalog, date]:
+    """A template of today's catalog, in a file of its own: its path, the catalog and the day.
+
+    UsageError where it cannot be written there; no file is ever overwritten.
+    """
+    from batch_orders.adapters import template_xlsx  # noqa: PLC0415 - openpyxl is costly, and no other command is waiting
+
+    render = {".xlsx": template_xlsx.render_template, ".csv": template_xlsx.render_template_csv}
+    path = output or Path("new-hires-template.xlsx")
+    if path.suffix.lower() not in render:
+        raise UsageError(template.wrong_suffix(path), hint=template.choose_another_place())
+    catalog = await fetch_catalog(world)
+    today = datetime.now(UTC).date()
+    try:
+        written = write_new(path, render[path.suffix.lower()](catalog, today))
+    except OSError as error:
+        folder = path.parent.absolute()
+        raise UsageError(template.not_writable(folder, reason(error)), hint=template.choose_another_place()) from error
+    return written, catalog, today
 
 
 async def check(world: World, request: SheetRequest) -> Report:

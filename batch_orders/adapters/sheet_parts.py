@@ -10,7 +10,7 @@ from batch_orders.stages.columns import recognise
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch_orders.models import Oddity, Value
+    from batch_orders.models import Oddity, Template, Value
 
 # A quarterly wave is far below these; what is above is a mistake, or made to harm.
 MOST_BYTES: Final = 20 * 10**6
@@ -36,6 +36,7 @@ class Table:
     originals: Mapping[tuple[int, int], Value] = field(default_factory=dict)
     delimiter: str = ","
     oddities: tuple[Oddity, ...] = ()
+    template: Template | None = None
 
 
 def header_row(table: Table) -> tuple[int, int]:

@@ -127,6 +127,7 @@ def _sheet(path: Path, kind: SheetKind, table: Table) -> Sheet:
         values={(new_row[row], column): value for (row, column), value in originals if row in new_row},
         delimiter=table.delimiter,
         oddities=_in_rows(table.oddities, {table.row_numbers[row] for row in kept}),
+        template=table.template,
     )
 
 

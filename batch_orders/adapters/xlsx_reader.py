@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 
+from batch_orders.adapters import template_stamp
 from batch_orders.adapters.sheet_parts import (
     HEADER_WITHIN,
     MOST_COLUMNS,
@@ -35,6 +36,8 @@ from batch_orders.stages.columns import known_column
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from batch_orders.models import Template
 
 _WORKBOOK = "xl/workbook.xml"
 _STRICT = b"http://purl.oclc.org/ooxml/"
@@ -83,7 +86,8 @@ def read_table(path: Path, content: bytes, sheet_name: str | None) -> Table:
                 what = messages.more_than(f"{MOST_COLUMNS} columns ({seen.rightmost})")
                 raise SheetError(messages.too_large(path, what), hint=messages.split_it())
             table, errors = _table(sheet, {cell.row for cell in seen.without_value})
-    return dataclasses.replace(table, oddities=_oddities(table, seen, errors))
+            template = _template(sheets)
+    return dataclasses.replace(table, oddities=_oddities(table, seen, errors), template=template)
 
 
 @contextlib.contextmanager
@@ -211,6 +215,15 @@ def _table(sheet: Any, never_blank: Container[int]) -> tuple[Table, list[tuple[C
             rows.append(texts)
             numbers.append(number)
     return Table(name=sheet.title, rows=rows, row_numbers=numbers, originals=originals), errors
+
+
+def _template(sheets: Sequence[Any]) -> Template | None:
+    """The stamp of our own template, on its hidden sheet."""
+    for sheet in sheets:
+        if sheet.title == template_stamp.SHEET and sheet.sheet_state != "visible":
+            sheet.reset_dimensions()
+            return template_stamp.read_stamp(sheet.iter_rows(values_only=True))
+    return None
 
 
 def _text(value: object, number_format: str) -> str:

@@ -48,7 +48,7 @@ def test_version_and_help_import_nothing_costly(program: Program) -> None:
     code = (
         "import sys\n"
         "from batch_orders.cli import run\n"
-        "assert run(['--help']) == 0 and run(['submit', '--help']) == 0\n"
+        "assert run(['--help']) == 0 and run(['submit', '--help']) == run(['template', '--help']) == 0\n"
         "costly = {'pandas', 'pandera', 'httpx', 'sqlalchemy', 'pydantic', 'rich', 'openpyxl', 'structlog'}\n"
         "sys.exit(repr(costly & set(sys.modules)) if costly & set(sys.modules) else 0)\n"
     )
@@ -56,7 +56,7 @@ def test_version_and_help_import_nothing_costly(program: Program) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "submit", "catalog", "init", "status", "results", "sandbox"])
+@pytest.mark.parametrize("command", ["check", "submit", "template", "catalog", "init", "status", "results", "sandbox"])
 def test_every_command_has_help(program: Program, command: str) -> None:
     """With a sentence, and its options."""
     done = program.run(command, "--help")

@@ -9,7 +9,7 @@ import pytest
 from batch_orders.errors import SheetError
 from batch_orders.messages.template import EXAMPLE, EXAMPLE_EMAIL
 from batch_orders.models import Column, FindingCode, Mapped, Oddity, Value
-from batch_orders.stages.example import set_example_aside
+from batch_orders.stages.template import set_example_aside
 from tests.builders import make_mapped, make_sheet
 
 _HEADERS = [column.value for column in EXAMPLE]

@@ -1,4 +1,4 @@
-"""The template's example row is set aside: it is no row of the sheet's own, and never ordered. Pure."""
+"""Sheets made from our template: its example row is set aside, and titles that are gone since are named. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from batch_orders.errors import SheetError
 from batch_orders.messages import template as messages
-from batch_orders.models import Column
+from batch_orders.models import Column, FindingCode
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from batch_orders.models import Mapped, Oddity, Sheet, Value
+    from batch_orders.models import Finding, Mapped, Oddity, Sheet, Value
 
 # Whose row it is. Where one of these is not the example's, somebody has begun to make the row their own: then it stays,
 # and its e-mail is told as wrong. (A country, say, may be changed by whoever only tries the drop-downs.)
@@ -31,6 +31,21 @@ def set_example_aside(mapped: Mapped) -> Mapped:
     if len(found) == len(sheet.row_numbers):
         raise SheetError(messages.only_example(sheet.path), hint=messages.how_to_fill_in())
     return dataclasses.replace(mapped, sheet=_without(sheet, found))
+
+
+def gone_titles(mapped: Mapped, findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    """The sheet's titles that its template offered and the catalog no longer has, each with the nearest now, or ""."""
+    sheet, at = mapped.sheet, mapped.positions.get(Column.PRODUCT_TITLE)
+    if sheet.template is None or at is None:
+        return []
+    titles = dict(zip(sheet.row_numbers, sheet.frame[at].tolist(), strict=True))
+    gone: dict[str, str] = {}
+    for finding in findings:
+        if finding.code is FindingCode.UNKNOWN_PRODUCT:
+            title = titles[finding.rows[0]].strip()
+            if title in sheet.template.titles:
+                gone[title] = next(iter(finding.suggestions), "")
+    return list(gone.items())
 
 
 def _examples(mapped: Mapped) -> Sequence[int]:

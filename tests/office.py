@@ -8,8 +8,6 @@ Where there is no LibreOffice the test is skipped and says so; on CI (CI=true) i
 
 from __future__ import annotations
 
-import atexit
-import functools
 import os
 import shutil
 import signal
@@ -22,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Seconds that one conversion may take: the first one of a process makes a profile, and the machine may be busy.
+# Seconds that one conversion may take: it makes a profile first, and the machine may be busy.
 _PATIENCE = 100
 _MANNERS = ("--headless", "--norestore", "--nologo", "--nodefault")
 # UTF-8, comma, quotes where needed, cells as they are shown.
@@ -32,7 +30,10 @@ _FILTERS = {"csv": "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,fal
 def resave(path: Path, kind: str, folder: Path | None = None) -> Path:
     """The file opened by LibreOffice and saved as `kind` into `folder` (else `office-KIND` beside it)."""
     folder = folder or path.parent / f"office-{kind}"
-    done = _run("soffice", *_MANNERS, "--convert-to", _FILTERS.get(kind, kind), "--outdir", folder, path)
+    # A profile of its own: two LibreOffices with one profile wait for each other, or fail.
+    with tempfile.TemporaryDirectory(prefix="batch-orders-office-", ignore_cleanup_errors=True) as profile:
+        own = (f"-env:UserInstallation=file://{profile}", *_MANNERS)
+        done = _run("soffice", *own, "--convert-to", _FILTERS.get(kind, kind), "--outdir", folder, path)
     saved = folder / f"{path.stem}.{kind}"
     assert saved.is_file(), f"LibreOffice did not save {path.name} as {kind}: {done}"
     return saved
@@ -47,23 +48,17 @@ def picture(path: Path, folder: Path | None = None, *, dots_per_inch: int = 60) 
     return found
 
 
-@functools.cache
-def _profile() -> str:
-    """A profile of this process's own: two LibreOffices with one profile wait for each other, or fail."""
-    folder = tempfile.mkdtemp(prefix="batch-orders-office-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 def _run(program: str, *arguments: str | Path) -> str:
     """Run to the end; what it said. With all that it started, it is ended when it takes too long."""
     _require(program)
-    own = [f"-env:UserInstallation=file://{_profile()}"] if program == "soffice" else []
-    command = [program, *own, *map(str, arguments)]
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [program, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
-    ) as process:  # fmt: skip
+    ) as process:
         try:
             said, _ = process.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:

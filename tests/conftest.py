@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.sandbox import Sandbox, SandboxOptions, running
+from tests.crash.syscalls import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +31,16 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def system_calls() -> None:
+    """What tests ask for that strike the program's system calls. CI must have it: nothing is skipped there."""
+    if reason := why_not():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How hard tests/crash tries."""
     parser.addoption("--orders", default="1000", help="tests/crash: orders in the sheet")
     parser.addoption("--kills", default="40", help="tests/crash: processes to kill")
     parser.addoption("--seeds", default="1,2", help="tests/crash: the random seeds, one run for each")
+    parser.addoption("--every-point", action="store_true", help="tests/crash: every system call, not a sample of them")

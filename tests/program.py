@@ -14,11 +14,45 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tests.privacy import assert_log_is_clean, assert_no_secret, private_cells
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SAMPLES = Path(__file__).parents[1] / "sample_inputs"
 _COMMAND = (sys.executable, "-W", "error", "-m", "batch_orders")
+
+
+class Process(subprocess.Popen[str]):
+    """The program at work. Whatever its test is about, what it says and logs is looked through for what is private."""
+
+    def __init__(self, program: Program, arguments: Sequence[str | Path]) -> None:
+        self._program = program
+        self._files = [program.folder / argument for argument in arguments]
+        super().__init__(
+            [*program.command, *map(str, arguments)],
+            cwd=program.folder,
+            env=program.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:  # noqa: A002
+        """Everything that it wrote, once it has ended."""
+        out, err = super().communicate(input, timeout)
+        assert "Traceback" not in err, err
+        if secret := self._program.settings.get("client_secret"):
+            assert_no_secret(out + err + self._log(err), secret)
+        assert_log_is_clean(self._log(err), set().union(*map(private_cells, self._files)))
+        return out, err
+
+    def _log(self, err: str) -> str:
+        """What it logged: to a file, and with --verbose to stderr."""
+        path = self._program.folder / self._program.settings.get("log_file", "no log")
+        lines = [line for line in err.splitlines() if line.startswith('{"timestamp"')]
+        return "\n".join([*lines, path.read_text() if path.is_file() else ""])
 
 
 @dataclass(frozen=True)
@@ -27,18 +61,11 @@ class Program:
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = _COMMAND
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path) -> Process:
         """A process that runs on."""
-        return subprocess.Popen(
-            [*_COMMAND, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return Process(self, arguments)
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """A process, run to its end."""

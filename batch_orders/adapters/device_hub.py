@@ -136,7 +136,7 @@ class DeviceHub:
                 return self._list(response)
 
     def _list(self, response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
-        status, said = response.status_code, _said(response)
+        status, said = response.status_code, self._said(response)
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             text = messages.account_refused(self._host, status, said)
             raise LoginRefusedError(text, hint=messages.how_to_get_access())
@@ -256,7 +256,7 @@ class DeviceHub:
         return self._read_login(response)
 
     def _read_login(self, response: httpx.Response) -> str:
-        status, said = response.status_code, _said(response)
+        status, said = response.status_code, self._said(response)
         if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             text = messages.login_refused(self._host, status, said)
             raise LoginRefusedError(text, hint=messages.how_to_log_in())
@@ -268,6 +268,13 @@ class DeviceHub:
             text = messages.not_device_hub(self._host, f"HTTP {status} at the login")
             raise SettingsError(text, hint=messages.how_to_fix_base_url())
         return token
+
+    def _said(self, response: httpx.Response) -> str:
+        """What Device Hub says in an error; "" where it repeats what nobody may read."""
+        said = answers.read_error(_document(response))[0]
+        tokens = [self._token.text] if self._token else []
+        private = (self._options.client_id, self._options.client_secret, *tokens)
+        return "" if any(text in said for text in private) else said
 
     # Calls ----------------------------------------------------------------------------------------------------
 
@@ -372,10 +379,6 @@ def _plain(headers: httpx.Headers) -> dict[str, str]:
 def _token_in(response: httpx.Response) -> str | None:
     token = _document(response).get("token")
     return token if isinstance(token, str) and token.isascii() and token.strip() == token and token else None
-
-
-def _said(response: httpx.Response) -> str:
-    return answers.read_error(_document(response))[0]
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:

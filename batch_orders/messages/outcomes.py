@@ -59,7 +59,11 @@ def answer_lost() -> str:
 
 
 def answered(kind: VerdictKind, answer: Answer) -> str:
-    """What Device Hub's answer means for the order."""
+    """What Device Hub's answer means for the order.
+
+    Its own words stand only in what is told at the order: they may repeat all that was sent, and the other messages
+    are told of the whole run.
+    """
     said = f" Device Hub says: {_sentence(_quote(answer.message))}" if answer.message else ""
     match kind:
         case VerdictKind.ORDERED:
@@ -67,16 +71,16 @@ def answered(kind: VerdictKind, answer: Answer) -> str:
         case VerdictKind.REJECTED:
             return f"Device Hub refused the order (HTTP {answer.status}).{said}"
         case VerdictKind.LOGIN:
-            return f"Device Hub no longer accepts the login (HTTP {answer.status}); nothing was ordered.{said}"
+            return f"Device Hub no longer accepts the login (HTTP {answer.status}); nothing was ordered."
         case VerdictKind.BUSY:
-            return f"Device Hub asks to slow down (HTTP {answer.status}); nothing was ordered.{said}"
+            return f"Device Hub asks to slow down (HTTP {answer.status}); nothing was ordered."
         case VerdictKind.SETTINGS:
             return (
                 f"Device Hub did not take the order (HTTP {answer.status}); nothing was ordered. "
-                f"The address in the settings or the account's rights look wrong.{said}"
+                "The address in the settings or the account's rights look wrong."
             )
         case VerdictKind.FAILING:
-            return f"Device Hub failed (HTTP {answer.status}); by your settings nothing was ordered.{said}"
+            return f"Device Hub failed (HTTP {answer.status}); by your settings nothing was ordered."
         case _:
             return (
                 f"Device Hub's answer (HTTP {answer.status}) does not tell whether the order was placed. "

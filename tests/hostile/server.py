@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -133,6 +134,14 @@ class HostileHub:
             self._bound.listen(512)
             self._listening = True
 
+    def wait_until_idle(self) -> None:
+        """Wait until every connection that was made so far has been served to its end."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=_JOIN) as last:
+            last.shutdown(socket.SHUT_WR)
+            last.recv(1)  # ends when it was accepted and served: those before it were accepted too
+        for thread in self._threads[1:]:  # the first one accepts
+            thread.join(_LIMIT)
+
     def expire_tokens(self) -> None:
         """No token holds any longer for calls; a refresh with one still works."""
         self._tokens.mark("expire")
@@ -235,7 +244,8 @@ class HostileHub:
         if fault.faithful:
             wire.send(self._faithful(kind, scene))
         elif fault.answer is not None:
-            wire.send(fault.answer(scene), one_byte_a_second=fault.one_byte_a_second)
+            answer = fault.answer(scene)
+            wire.send(_quoting(answer, body) if self._quotes else answer, one_byte_a_second=fault.one_byte_a_second)
         if fault.refuses:
             self._start(self._refuse_for, fault.refuses)
         return fault.end is End.KEEP or _end(wire, fault)
@@ -319,6 +329,12 @@ def _end(wire: Wire, fault: Fault) -> bool:
     else:
         wire.abandon()
     return False
+
+
+def _quoting(answer: bytes, sent: Mapping[str, Any]) -> bytes:
+    """An error with all that was sent in its message; any other answer as it is."""
+    status = int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
+    return http(status, {"message": f"Cannot take {json.dumps(sent)}"}) if status >= HTTPStatus.BAD_REQUEST else answer
 
 
 def _close(wire: Wire) -> bool:

@@ -2,8 +2,8 @@
 
         python -m pytest -s -n 2 tests/crash/test_every_call.py --every-point
 
-Without `--every-point` it is a sample, by `--seed`, of the calls that change something. The oracle is the hostile
-Device Hub's own book, the ledger as the run left it, and a second run in which nothing fails.
+Without `--every-point` it is a sample, by the first of `--seeds`, of the calls that change something. The oracle is
+the hostile Device Hub's own book, the ledger as the run left it, and a second run in which nothing fails.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _sweep(
     points: Iterable[int] = range(1, 10 * len(whole.calls))
     everything = request.config.getoption("--every-point")
     if not everything:
-        chance = random.Random(int(request.config.getoption("--seed")))  # noqa: S311 - it can be repeated
+        chance = random.Random(int(request.config.getoption("--seeds").split(",")[0]))  # noqa: S311 - it can be repeated
         points = chance.sample(range(1, len(whole.calls)), sample)
     struck = []
     for at in points:

@@ -135,10 +135,10 @@ def _attempts(ledger: Ledger) -> list[str]:
 
 # The outcome table --------------------------------------------------------------------------------------------------
 
-_REJECTED = ["400_coded", "400_plain", "422_coded", "422_plain", "404_coded", "422_half_a_character", "422_quoting"]
-_SETTINGS = ["403", "403_quoting", "404_plain", "404_html", "301", "302", "303", "307", "308"]
+_REJECTED = ["400_coded", "400_plain", "422_coded", "422_plain", "404_coded", "422_half_a_character"]
+_SETTINGS = ["403", "404_plain", "404_html", "301", "302", "303", "307", "308"]
 _BUSY = [name for name in FAULTS if name.startswith("429") and name != "429_huge"]
-_LOGIN = ["401", "401_quoting", "expire", "revoke"]
+_LOGIN = ["401", "expire", "revoke"]
 _ORDERED = ["ok", "refuse"]
 _AT_ACCEPT = [name for name, fault in FAULTS.items() if fault.read is Read.NOTHING]
 _NOT_UNKNOWN = {*_REJECTED, *_SETTINGS, *_BUSY, *_LOGIN, *_ORDERED, *_AT_ACCEPT, "429_huge"}

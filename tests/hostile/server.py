@@ -47,7 +47,8 @@ class HostileHub:
     `log` gets a fsynced line for each order received, read and placed. `on_first_byte` is called when an order's
     request line stands, before anything else is read of it; what it gives back is kept in the call's `seen`. Tokens
     hold for `token_lifetime` seconds by their own `exp`. `latency` is the seconds before any answer, after placing.
-    `answers` replaces the faithful answer of "warehouses" or "inventory". `client_ids` are those that may log in;
+    `answers` replaces the faithful answer of "warehouses" or "inventory"; with `quotes` every error repeats all that
+    was sent, as careless servers do. `client_ids` are those that may log in;
     `titles`, what the inventory lists, may change while the server runs.
     """
 
@@ -65,6 +66,7 @@ class HostileHub:
         client_ids: Sequence[str] = (CLIENT_ID,),
         titles: Sequence[str] = TITLES,
         listening: bool = True,
+        quotes: bool = False,
     ) -> None:
         self.plan = plan or Plan()
         self.book = OrderBook(log)
@@ -74,6 +76,7 @@ class HostileHub:
         self._latency = latency
         self._answers = dict(answers or {})
         self._client_ids = frozenset(client_ids)
+        self._quotes = quotes
         self._stop = threading.Event()
         self._lock = threading.Lock()
         # Held while a connection is waited for: a port that somebody waits at cannot be closed.

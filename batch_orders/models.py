@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -232,16 +232,75 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """A sheet whose columns are known: `positions` says where in `sheet.frame` each of our columns stands.
+    """A sheet whose columns are known, as lines: one for each item, so one for each row unless it holds several.
 
+    `rows` has the position in `sheet.frame` of each line's row. `sources` says which of the sheet's columns
+    (positions) each of ours is made of: several where they are joined or hold an item each, none where it is a
+    constant. `texts` has a value for each line where that is not just what stands in the one source, and `places` the
+    line's own part of the sources where a line is not made of all of them.
     `results` are the positions of our own five result columns in a results file that comes back (else empty);
-    `prefix` is "bo_" where the sheet uses one of those names for columns of its own.
+    `prefix` is "bo_" where the sheet uses one of those names for columns of its own. `findings` are what there is to
+    say about how the columns were found.
     """
 
     sheet: Sheet
-    positions: Mapping[Column, int]
+    rows: Sequence[int]
+    sources: Mapping[Column, tuple[int, ...]]
+    texts: Mapping[Column, Sequence[str]] = field(default_factory=dict)
+    places: Mapping[Column, Sequence[tuple[int, ...]]] = field(default_factory=dict)
     results: tuple[int, ...] = ()
     prefix: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    def values(self, column: Column) -> list[str]:
+        """Our column, a value for each line; blank where the sheet has no such column."""
+        if column in self.texts:
+            return list(self.texts[column])
+        sources = self.sources.get(column, ())
+        return self.own_values(sources[0]) if sources else [""] * len(self.rows)
+
+    def own_values(self, position: int) -> list[str]:
+        """What stands in the sheet's column at this position, for each line."""
+        values: list[str] = self.sheet.frame[position].tolist()
+        return values if self.one_line_per_row else [values[row] for row in self.rows]
+
+    @property
+    def one_line_per_row(self) -> bool:
+        """Whether lines and rows are the same."""
+        return len(self.rows) == len(self.sheet.row_numbers)
+
+    def row_number(self, line: int) -> int:
+        """The number, as Excel shows it, of the line's row."""
+        return self.sheet.row_numbers[self.rows[line]]
+
+    def row_numbers(self, lines: Iterable[int]) -> tuple[int, ...]:
+        """The numbers of the lines' rows, each once."""
+        return tuple(dict.fromkeys(map(self.row_number, lines)))
+
+    def lines_by_number(self) -> dict[int, list[int]]:
+        """The lines of each row, by its number."""
+        lines: dict[int, list[int]] = {}
+        for line, row in enumerate(self.rows):
+            lines.setdefault(self.sheet.row_numbers[row], []).append(line)
+        return lines
+
+    def cells(self, line: int, column: Column) -> tuple[Cell, ...]:
+        """The cells that the line's value comes from; of joined ones those that hold something, or the first."""
+        row = self.rows[line]
+        sources = self.places[column][line] if column in self.places else self.sources.get(column, ())
+        if len(sources) > 1:
+            frame = self.sheet.frame
+            sources = tuple(position for position in sources if str(frame.iloc[row, position]).strip()) or sources[:1]
+        return tuple(self.sheet.cell(row, position) for position in sources)
+
+    def cells_of(self, lines: Iterable[int], column: Column) -> tuple[Cell, ...]:
+        """The cells that the lines' values come from, each once."""
+        return tuple(dict.fromkeys(cell for line in lines for cell in self.cells(line, column)))
+
+    def column_at(self) -> dict[int, Column]:
+        """Which of our columns each column of the sheet is used for, by Excel's number."""
+        first = self.sheet.first_column
+        return {first + position: column for column, sources in self.sources.items() for position in sources}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,8 +338,8 @@ class Catalog:
 class Checked:
     """A sheet after validation.
 
-    `frame` has the same rows as `mapped.sheet.frame` and a column per `Column` (blank where the sheet has none),
-    text only, repaired and inherited, plus `employee` and `reference`: the normalised e-mail and order reference
+    `frame` has a row for each line of `mapped` and a column per `Column` (blank where the sheet has none), text only,
+    repaired and inherited, plus `employee` and `reference`: the normalised e-mail and order reference
     (see identity.py); `employee` is "" where the e-mail is blank.
     """
 
@@ -335,7 +394,7 @@ class Contents:
 class Order:
     """Everything one employee gets under one order reference.
 
-    `email` is as the sheet writes it; `employee` and `reference` are normalised and make the identity. `rows`
+    `email` is as the sheet writes it; `employee` and `reference` are normalised and make the identity. `lines`
     are positions in the checked frame.
     """
 
@@ -343,7 +402,7 @@ class Order:
     employee: str
     reference: str
     order_reference: str
-    rows: tuple[int, ...]
+    lines: tuple[int, ...]
     contents: Contents
 
 
@@ -425,7 +484,7 @@ class Decision:
     """What is to happen with one order.
 
     `key` is None where there is no ledger to make one. Where `settled` is None the order is to be sent, unless
-    `blocked` says for each of its rows, in the order of `order.rows`, why not: (status, message).
+    `blocked` says for each of its lines, in the order of `order.lines`, why not: (status, message).
     """
 
     order: Order
@@ -443,12 +502,12 @@ class Decision:
 class Plan:
     """The decisions for a whole sheet, and every finding that still matters.
 
-    `loose_rows` are positions of rows that belong to no order (their e-mail is blank); `released` the keys of orders
+    `loose_lines` are positions of lines that belong to no order (their e-mail is blank); `released` the keys of orders
     that a person sends on purpose although they look like a mistake; `notes` are sentences about the sheet.
     """
 
     decisions: tuple[Decision, ...]
-    loose_rows: tuple[int, ...]
+    loose_lines: tuple[int, ...]
     findings: tuple[Finding, ...]
     released: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()

@@ -144,29 +144,29 @@ def past_orders(sheet: Sheet) -> tuple[PastOrder, ...]:
     if not mapped.results:
         raise UsageError(ledgers.no_results_file(sheet.path), hint=runs.how_to_adopt())
     orders, _ = group(validate(mapped, _own_catalog(mapped)))
-    status, number, _, submitted_at, _ = (sheet.frame[position].tolist() for position in mapped.results)
+    status, number, _, submitted_at, _ = (mapped.own_values(position) for position in mapped.results)
     found = []
     for order in orders:
-        placed = [row for row in order.rows if status[row].strip() in {"ordered", "already_ordered"}]
-        numbers = {number[row].strip() for row in order.rows}
-        said = {status[row].strip() for row in order.rows}
+        placed = [line for line in order.lines if status[line].strip() in {"ordered", "already_ordered"}]
+        numbers = {number[line].strip() for line in order.lines}
+        said = {status[line].strip() for line in order.lines}
         if said == {"unknown"}:
-            row = order.rows[0]
+            line = order.lines[0]
             found.append(
                 PastOrder(
                     order=order,
-                    row=sheet.row_numbers[row],
+                    row=mapped.row_number(line),
                     order_number="",
-                    submitted_at=_instant(submitted_at[row]),
+                    submitted_at=_instant(submitted_at[line]),
                     unknown=True,
                 )
             )
         elif placed:
-            agreed = len(placed) == len(order.rows) and len(numbers) == 1
+            agreed = len(placed) == len(order.lines) and len(numbers) == 1
             found.append(
                 PastOrder(
                     order=order,
-                    row=sheet.row_numbers[order.rows[0]],
+                    row=mapped.row_number(order.lines[0]),
                     order_number=numbers.pop() if agreed else "",
                     submitted_at=_instant(submitted_at[placed[0]]),
                 )
@@ -176,9 +176,7 @@ def past_orders(sheet: Sheet) -> tuple[PastOrder, ...]:
 
 def _own_catalog(mapped: Mapped) -> Catalog:
     """The sheet's own titles and options: what was ordered need not be in today's catalog."""
-    frame, positions = mapped.sheet.frame, mapped.positions
-    titles = frame[positions[Column.PRODUCT_TITLE]].tolist()
-    options = frame[positions[Column.EXPEDITE_SHIPPING]].tolist() if Column.EXPEDITE_SHIPPING in positions else []
+    titles, options = mapped.values(Column.PRODUCT_TITLE), mapped.values(Column.EXPEDITE_SHIPPING)
     stock = {title: 0 for title in titles if title}
     own = Warehouse(id="", name="", shipping_options=tuple({option for option in options if option}), stock=stock)
     return Catalog(warehouses=(own,))
@@ -204,7 +202,7 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     catalog = await _unless_stopped(judging)
     judging.progress.stage("checking every row")
     checked = validate(mapped, catalog)
-    grouped, loose_rows = group(checked)
+    grouped, loose_lines = group(checked)
     await asyncio.sleep(0)  # an interrupt that came while the loop stood still is heard now
     if judging.stop:
         raise RunStoppedError(runs.interrupted(), hint=runs.how_to_go_on())
@@ -220,7 +218,7 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     planned = plan(
         checked,
         orders,
-        loose_rows,
+        loose_lines,
         remembered=memory.recall([key for key, _ in orders if key]) if memory else {},
         history=history,
         catalog=catalog,

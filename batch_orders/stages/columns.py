@@ -167,7 +167,8 @@ def map_columns(sheet: Sheet) -> Mapped:
     results, prefix = _result_columns(sheet.headers)
     return Mapped(
         sheet=sheet,
-        positions={column: positions[0] for column, positions in found.items()},
+        rows=range(len(sheet.row_numbers)),
+        sources={column: tuple(positions) for column, positions in found.items()},
         results=results,
         prefix=prefix,
     )

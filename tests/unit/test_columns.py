@@ -141,13 +141,13 @@ def test_positions() -> None:
     """Every column where its header stands; the person's own are nowhere."""
     headers = ["Notes", *reversed(_TEMPLATE), ""]
     mapped = map_columns(make_sheet(headers, [["x"] * len(headers)]))
-    assert {column: headers[position] for column, position in mapped.positions.items()} == COLUMN_NAMES
+    assert {column: headers[position] for column, (position,) in mapped.sources.items()} == COLUMN_NAMES
     assert (mapped.results, mapped.prefix) == ((), "")
 
 
 def test_only_what_every_country_needs_is_needed() -> None:
     """Postal code and state depend on the country, and are validation's to ask for."""
-    assert set(map_columns(make_sheet(_NEEDED, [["x"] * len(_NEEDED)])).positions) == set(NEEDED)
+    assert set(map_columns(make_sheet(_NEEDED, [["x"] * len(_NEEDED)])).sources) == set(NEEDED)
 
 
 def test_every_missing_column_is_told_at_once() -> None:
@@ -235,7 +235,7 @@ def test_only_exact_names_are_our_results() -> None:
 def test_the_first_line_is_the_address_where_it_stands_alone() -> None:
     """With a second line it would be half an address, so the column counts as missing then."""
     headers = ["Email", "First name", "Last name", "Phone", "Address line 1", "City", "Country", "Product title", "Qty"]
-    assert map_columns(make_sheet(headers, [[""] * 9])).positions[Column.SHIPPING_ADDRESS] == 4
+    assert map_columns(make_sheet(headers, [[""] * 9])).sources[Column.SHIPPING_ADDRESS] == (4,)
     with pytest.raises(SheetError) as stopped:
         map_columns(make_sheet([*headers, "Address line 2"], [[""] * 10]))
     assert [finding.column for finding in stopped.value.findings] == [Column.SHIPPING_ADDRESS]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from batch_orders.models import FindingCode, Mapped
 
-# Our columns, as lists of equal length: the value of each row.
+# Our columns, as lists of equal length: the value of each line.
 Values = dict[Column, list[str]]
 
 
@@ -23,15 +23,14 @@ class Complaint(NamedTuple):
     severity: Severity = Severity.ERROR
 
 
-def finding(mapped: Mapped, code: FindingCode, column: Column, rows: Sequence[int], complaint: Complaint) -> Finding:
-    """The complaint as a finding about these rows (positions); it has no cells where the sheet lacks the column."""
-    sheet, position = mapped.sheet, mapped.positions.get(column)
+def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
+    """The complaint as a finding about these lines; it has no cells where the sheet lacks the column."""
     return Finding(
         code=code,
         severity=complaint.severity,
         message=complaint.message,
         column=column,
-        rows=tuple(sheet.row_numbers[row] for row in rows),
-        cells=() if position is None else tuple(sheet.cell(row, position) for row in rows),
+        rows=mapped.row_numbers(lines),
+        cells=mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
     )

@@ -76,6 +76,7 @@ def _sheet_options(command: Callable[..., int]) -> Callable[..., int]:
         click.argument("path", metavar="FILE", type=click.Path(path_type=Path)),
         click.option("--sheet", "sheet_name", metavar="NAME", help="Which sheet of a workbook."),
         click.option("--encoding", metavar="NAME", help="A CSV file's encoding, where it is not UTF-8 (e.g. cp1252)."),
+        _mapping_option,
         click.option("--output", type=click.Path(path_type=Path), help="Where the results go (.csv or .xlsx)."),
         click.option("--release", multiple=True, metavar="ORDER", help="Send an order held as a likely mistake."),
         click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed."),
@@ -84,6 +85,9 @@ def _sheet_options(command: Callable[..., int]) -> Callable[..., int]:
     return functools.reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
+_mapping_option = click.option(
+    "--mapping", metavar="FILE", type=click.Path(path_type=Path), help="How to read a foreign sheet (see `map`)."
+)
 _sandbox_option = click.option(
     "--sandbox", is_flag=True, help="Use a simulated Device Hub inside this process: no account, no network."
 )
@@ -168,7 +172,7 @@ def submit(
     from batch_orders import wiring  # noqa: PLC0415 - costly
 
     with _world(common, sandbox=sandbox, simulated=simulated, flags={"max_orders": max_orders}) as world:
-        sheet = wiring.SheetRequest(**request, limit=limit)
+        sheet = wiring.SheetRequest(**_with_mapping(request), limit=limit)
         confirm = functools.partial(_confirm, world, common, limit)
         report, results = _run(world, wiring.submit(world, sheet, confirm=confirm))
     return _show_report(common, report, results)
@@ -311,15 +315,16 @@ def ledger() -> None:
 
 @ledger.command()
 @click.argument("files", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path))
+@_mapping_option
 @_with_common
-def adopt(common: Common, *, files: tuple[Path, ...]) -> int:
+def adopt(common: Common, *, files: tuple[Path, ...], mapping: Path | None) -> int:
     """Enter past orders from results files: how a lost ledger is rebuilt, and a restored one brought up to date."""
     from batch_orders import wiring  # noqa: PLC0415 - costly
     from batch_orders.messages import ledgers  # noqa: PLC0415
     from batch_orders.stages.report import EXIT_NEEDS_A_CHANGE  # noqa: PLC0415
 
     with _open_ledger(common) as opened:
-        counts, conflicts = wiring.adopt(opened, files)
+        counts, conflicts = wiring.adopt(opened, files, **_with_mapping({"mapping": mapping}))
     code = EXIT_NEEDS_A_CHANGE if conflicts else 0
     sums = {name: counts[name] for name in ("new", "known", "conflict")}
     document = {"command": "ledger adopt", "exit_code": code, "orders": sums, "conflicts": conflicts}
@@ -402,7 +407,7 @@ def _check(common: Common, request: dict[str, Any], *, sandbox: bool) -> int:
     from batch_orders import wiring  # noqa: PLC0415 - costly
 
     with _world(common, sandbox=sandbox) as world:
-        sheet = wiring.SheetRequest(**request)
+        sheet = wiring.SheetRequest(**_with_mapping(request))
         report = _run(world, wiring.check(world, sheet))
         results = wiring.write_report(report, sheet.output) if sheet.output else None
     return _show_report(common, report, results)
@@ -430,6 +435,14 @@ def _require_no_faults(faults: Sequence[str], seed: int | None) -> None:
 
     if faults or seed is not None:
         raise UsageError(messages.sandbox_only(), hint=messages.how_to_use_the_sandbox())
+
+
+def _with_mapping(request: dict[str, Any]) -> dict[str, Any]:
+    """The request with its mapping file, read."""
+    from batch_orders.adapters.mapping_file import read_mapping  # noqa: PLC0415 - costly
+
+    path = request.get("mapping")
+    return request | {"mapping": read_mapping(path) if path else None}
 
 
 def _settings(common: Common, *, sandbox: bool = False, flags: dict[str, object] | None = None) -> Settings:

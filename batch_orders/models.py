@@ -231,6 +231,60 @@ class Sheet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSource:
+    """Where a mapping file takes one of our columns from: headers of the sheet (joined, where several), or a constant.
+
+    `separator` stands between joined values that are not blank; `always` is "" where there are headers.
+    """
+
+    headers: tuple[str, ...] = ()
+    separator: str = ", "
+    always: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemColumn:
+    """A column of the sheet that holds an item for each row.
+
+    The cell holds its title, or, where `title` names it, how many. `quantity` is the header of the column that says
+    how many ("": one). `values` are translations of this column alone.
+    """
+
+    header: str
+    title: str = ""
+    quantity: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingFile:
+    """How a foreign sheet is read: what a mapping file says. `text` is the file itself, for the ledger to keep.
+
+    `values` translates a column's values; their keys are folded (see `folded`). `ignore` are headers that we would
+    take for ours and that are not.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    columns: Mapping[Column, ColumnSource]
+    values: Mapping[Column, Mapping[str, str]]
+    items: tuple[ItemColumn, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Every header of the sheet that the file names."""
+        named = [header for source in self.columns.values() for header in source.headers]
+        named += [header for item in self.items for header in (item.header, item.quantity) if header]
+        return (*dict.fromkeys(named), *self.ignore)
+
+    @staticmethod
+    def folded(text: str) -> str:
+        """A value as translations match it: without regard to case, and to space around and between words."""
+        return " ".join(text.split()).casefold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
     """A sheet whose columns are known, as lines: one for each item, so one for each row unless it holds several.
 
@@ -240,7 +294,7 @@ class Mapped:
     line's own part of the sources where a line is not made of all of them.
     `results` are the positions of our own five result columns in a results file that comes back (else empty);
     `prefix` is "bo_" where the sheet uses one of those names for columns of its own. `findings` are what there is to
-    say about how the columns were found.
+    say about how the lines were made; `mapping` is the name of the mapping file ("" without one).
     """
 
     sheet: Sheet
@@ -251,6 +305,7 @@ class Mapped:
     results: tuple[int, ...] = ()
     prefix: str = ""
     findings: tuple[Finding, ...] = ()
+    mapping: str = ""
 
     def values(self, column: Column) -> list[str]:
         """Our column, a value for each line; blank where the sheet has no such column."""
@@ -296,6 +351,16 @@ class Mapped:
     def cells_of(self, lines: Iterable[int], column: Column) -> tuple[Cell, ...]:
         """The cells that the lines' values come from, each once."""
         return tuple(dict.fromkeys(cell for line in lines for cell in self.cells(line, column)))
+
+    def lacks_items(self, line: int) -> bool:
+        """Whether the line stands for a row whose item columns hold nothing."""
+        everywhere = self.sources.get(Column.PRODUCT_TITLE, ())
+        is_whole_row = Column.PRODUCT_TITLE in self.places and self.places[Column.PRODUCT_TITLE][line] == everywhere
+        return is_whole_row and not self.texts[Column.PRODUCT_TITLE][line]
+
+    def item_headers(self) -> tuple[str, ...]:
+        """The headers of the columns that titles come from."""
+        return tuple(self.sheet.headers[position] for position in self.sources.get(Column.PRODUCT_TITLE, ()))
 
     def column_at(self) -> dict[int, Column]:
         """Which of our columns each column of the sheet is used for, by Excel's number."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from batch_orders.messages.mappings import from_mapping
 from batch_orders.models import Column, Finding, Severity
 
 if TYPE_CHECKING:
@@ -28,9 +29,15 @@ def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[i
     return Finding(
         code=code,
         severity=complaint.severity,
-        message=complaint.message,
+        message=complaint.message + _constant(mapped, column),
         column=column,
         rows=mapped.row_numbers(lines),
         cells=mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
     )
+
+
+def _constant(mapped: Mapped, column: Column) -> str:
+    """What to add where the value stands in the mapping file, and so in no cell."""
+    is_constant = column in mapped.sources and not mapped.sources[column]
+    return f" {from_mapping(mapped.mapping)}" if is_constant and mapped.mapping else ""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 # Options whose value may look like the name of a sheet.
-_DOTTED = {"--fault", "--output", "--ledger", "--config"}
+_DOTTED = {"--fault", "--output", "--mapping", "--ledger", "--config"}
 # What `run` ends with where nothing else says so: a bug, a full disk.
 _UNEXPECTED = 1
 _INTERRUPTED = 6
@@ -176,6 +176,36 @@ def submit(
         confirm = functools.partial(_confirm, world, common, limit)
         report, results = _run(world, wiring.submit(world, sheet, confirm=confirm))
     return _show_report(common, report, results)
+
+
+@cli.command("map")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--sheet", "sheet_name", metavar="NAME", help="Which sheet of a workbook.")
+@click.option("--encoding", metavar="NAME", help="A CSV file's encoding, where it is not UTF-8 (e.g. cp1252).")
+@click.option("--output", type=click.Path(path_type=Path), help="A new file for it (else it is printed).")
+@_sandbox_option
+@_with_common
+def map_(common: Common, *, sandbox: bool, output: Path | None, **request: Any) -> int:  # noqa: ANN401 - a SheetRequest's
+    """Propose a mapping file for the foreign sheet FILE, to be edited by a person and used with --mapping."""
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+    from batch_orders.adapters.mapping_file import write_mapping  # noqa: PLC0415
+    from batch_orders.messages import mapping_text  # noqa: PLC0415
+
+    with _world(common, sandbox=sandbox) as world:
+        proposal = _run(world, wiring.propose(world, wiring.SheetRequest(**request)))
+    text = mapping_text.proposal_text(proposal, request["path"].name)
+    if output is not None:
+        write_mapping(output, text)
+    document = {
+        "command": "map",
+        "input": str(request["path"]),
+        "output": str(output) if output else None,
+        "mapping": text,
+        "guesses": [mapping_text.document(guess) for guess in proposal.guesses],
+        "exit_code": 0,
+    }
+    _print(common, document, mapping_text.written(str(output), proposal) if output else text.rstrip("\n"))
+    return 0
 
 
 @cli.command()
@@ -647,7 +677,7 @@ def _failed(
         from batch_orders.stages.report import failure_document  # noqa: PLC0415
 
         command = next((word for word in arguments if word in cli.commands), None)
-        words = list(arguments)[list(arguments).index(command) + 1 :] if command in {"check", "submit"} else []
+        words = list(arguments)[list(arguments).index(command) + 1 :] if command in {"check", "submit", "map"} else []
         pairs = zip(["", *words], words, strict=False)
         named = (word for before, word in pairs if not word.startswith("-") and before not in _DOTTED)
         source = next((word for word in named if Path(word).suffix), None)

@@ -5,6 +5,7 @@ The words are the contract's: a sheet has rows, rows become orders, findings say
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -229,6 +230,10 @@ class Sheet:
         """The cell at these positions (from 0) of the frame, as Excel names it."""
         return Cell(self.row_numbers[row], self.first_column + column)
 
+    def text(self, cell: Cell) -> str:
+        """What stands in a cell of the data."""
+        return str(self.frame.iloc[bisect_left(self.row_numbers, cell.row), cell.column - self.first_column])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSource:
@@ -282,6 +287,49 @@ class MappingFile:
     def folded(text: str) -> str:
         """A value as translations match it: without regard to case, and to space around and between words."""
         return " ".join(text.split()).casefold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """One guess of a proposed mapping file, with how sure it is (0–100) and the next best (with their scores).
+
+    It is about a column of ours (`headers`, or the constant `always`), about an item column (`is_item`: `title` and
+    `quantity` as in ItemColumn; `is_counted` where its cells say how many), or about what a `value` of theirs is called
+    by us (`title`: "" where nothing is like it).
+    """
+
+    score: int
+    column: Column | None = None
+    headers: tuple[str, ...] = ()
+    separator: str = ", "
+    always: str = ""
+    is_item: bool = False
+    is_counted: bool = False
+    quantity: str = ""
+    value: str | None = None
+    title: str = ""
+    alternatives: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def applied(self) -> bool:
+        """Whether it is sure enough to stand in the file as it is; others stand there as comments."""
+        return self.score >= SURE
+
+
+# From this score on a guess is applied.
+SURE = 85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A mapping file as it is proposed: its guesses, the headers that it has no use for.
+
+    `untranslated` is the number of distinct values beyond those that were looked at.
+    """
+
+    guesses: tuple[Guess, ...]
+    unused: tuple[str, ...] = ()
+    untranslated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

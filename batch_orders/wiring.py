@@ -26,12 +26,14 @@ from batch_orders.pipeline import Judging, Ordering
 from batch_orders.sandbox import SandboxOptions
 from batch_orders.sandbox import running as running_sandbox
 from batch_orders.sending import SendingPolicy, Stop
+from batch_orders.stages.columns.propose import propose as propose_mapping
+from batch_orders.stages.validate.places import effective_country
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from batch_orders.models import Catalog, Mapped, MappingFile, Plan, Report, Sheet
+    from batch_orders.models import Catalog, Mapped, MappingFile, Plan, Proposal, Report, Sheet
     from batch_orders.ports import Progress
     from batch_orders.settings import Settings
 
@@ -169,6 +171,13 @@ async def write_template(world: World, output: Path | None) -> tuple[Path, Catal
         folder = path.parent.absolute()
         raise UsageError(template.not_writable(folder, reason(error)), hint=template.choose_another_place()) from error
     return written, catalog, today
+
+
+async def propose(world: World, request: SheetRequest) -> Proposal:
+    """A mapping file for a foreign sheet, guessed from it and the catalog."""
+    sheet = read_sheet(request.path, sheet_name=request.sheet_name, encoding=request.encoding, foreign=True)
+    catalog = await fetch_catalog(world)
+    return propose_mapping(sheet, catalog.stock, effective_country)
 
 
 async def check(world: World, request: SheetRequest) -> Report:

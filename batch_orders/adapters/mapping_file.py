@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+from batch_orders.adapters.private_files import create_private
 from batch_orders.errors import UsageError
 from batch_orders.messages import mappings as messages
 from batch_orders.models import Column, ColumnSource, ItemColumn, MappingFile
@@ -35,6 +37,17 @@ def read_mapping(path: Path) -> MappingFile:
         reason = error.strerror if isinstance(error, OSError) else None
         raise UsageError(messages.unreadable(path, reason or type(error).__name__)) from None
     return parse_mapping(path.name, text)
+
+
+def write_mapping(path: Path, text: str) -> None:
+    """A new file with this text; UsageError where there is one already, or it cannot be written."""
+    try:
+        with os.fdopen(create_private(path), "wb") as file:
+            file.write(text.encode())
+    except FileExistsError:
+        raise UsageError(messages.exists(path), hint=messages.how_to_name_another()) from None
+    except OSError as error:
+        raise UsageError(messages.unwritable(path, error.strerror or type(error).__name__)) from None
 
 
 def parse_mapping(name: str, text: str) -> MappingFile:

@@ -109,6 +109,11 @@ def from_mapping(mapping: str) -> str:
     return f"(The value is the constant in the mapping file {mapping}: change it there.)"
 
 
+def made_by_mapping(mapping: str) -> str:
+    """After a message on a value that is not what its cell holds."""
+    return f"(The mapping file {mapping} makes this value of the cell: change it there, or the cell.)"
+
+
 def no_item(headers: Sequence[str]) -> str:
     """A row whose item columns are all blank."""
     names = ", ".join(f"“{header}”" for header in headers)
@@ -131,6 +136,21 @@ def how_to_write() -> str:
 def unreadable(mapping: Path, reason: str) -> str:
     """The mapping file cannot be read at all."""
     return f"The mapping file {mapping} cannot be read: {reason}. Nothing was sent."
+
+
+def exists(mapping: Path) -> str:
+    """`map --output` names a file that is there."""
+    return f"{mapping} exists already, and no file is overwritten."
+
+
+def how_to_name_another() -> str:
+    """After a file that is there."""
+    return "Give --output another name."
+
+
+def unwritable(mapping: Path, reason: str) -> str:
+    """`map --output` cannot write."""
+    return f"{mapping} cannot be written: {reason}."
 
 
 def no_toml(place: str) -> str:

@@ -129,3 +129,35 @@ def test_json_is_one_document(program: Program) -> None:
     (program.folder / "wrong.toml").write_text("x = 1", encoding="utf-8")
     done = program.run("check", _SHEET, "--mapping", "wrong.toml", "--json")
     assert json.loads(done.stdout)["exit_code"] == 2
+
+
+def test_map_proposes_a_file_that_can_be_used(tmp_path: Path) -> None:
+    """Written once, never over another file; what it lacks is said, and nothing that is not sure is in it."""
+    shutil.copy(SAMPLES / _SHEET, tmp_path)
+    program = Program(tmp_path)
+    done = program.json("map", _SHEET, "--sandbox", "--output", "mine.toml", exit_code=0)
+    text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    assert done["mapping"] == text
+    assert done["output"] == "mine.toml"
+    assert {guess["applied"] for guess in done["guesses"] if guess["score"] < 85} == {False}
+    refused = program.run("map", _SHEET, "--sandbox", "--output", "mine.toml")
+    assert refused.returncode == 2
+    assert "no file is overwritten" in refused.stderr
+    assert (tmp_path / "mine.toml").read_text(encoding="utf-8") == text
+    checked = program.json("check", _SHEET, "--sandbox", "--mapping", "mine.toml", exit_code=3)
+    assert [finding["column"] for finding in checked["findings"]] == ["firstname"]
+
+
+def test_map_prints_what_it_does_not_write(tmp_path: Path) -> None:
+    """A sheet without one known header: the file alone is on stdout, to be redirected."""
+    sheet = tmp_path / "foreign.csv"
+    sheet.write_text("Wer;Womit\nana@example.com;Dell P2425H\n", encoding="utf-8")
+    done = Program(tmp_path).run("map", sheet, "--sandbox", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 'email = "Wer"' in done.stdout
+    assert list(tmp_path.iterdir()) == [sheet]
+
+
+def test_map_of_no_sheet(tmp_path: Path) -> None:
+    """Exit 3, as everywhere, in one document."""
+    assert Program(tmp_path).json("map", "none.csv", "--sandbox", exit_code=3)["input"] == "none.csv"

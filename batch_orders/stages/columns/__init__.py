@@ -4,6 +4,7 @@ Where to look next:
 
     synonyms.py  the table                told.py   what a mapping file says, looked up in the sheet
     headers.py   what a header means      lines.py  rows → lines: joins, constants, translations, item columns
+    propose.py   a mapping file for a foreign sheet, guessed and scored
 """
 
 from __future__ import annotations

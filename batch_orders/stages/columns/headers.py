@@ -82,6 +82,6 @@ def nearness(one: str, other: str, **_: object) -> float:
 
 def nearest_header(wanted: str, headers: Iterable[str], *, cutoff: float) -> str | None:
     """The header that is most like this one; None where none is near enough (of 100)."""
-    scores = {header: nearness(normalised(wanted), normalised(header)) for header in headers if header.strip()}
+    scores = {header: fuzz.ratio(normalised(wanted), normalised(header)) for header in headers if header.strip()}
     best = max(scores, key=lambda header: scores[header], default=None)
     return best if best is not None and scores[best] >= cutoff else None

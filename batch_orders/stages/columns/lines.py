@@ -227,6 +227,12 @@ class _ItemCells:
         return "1" if folded in _ONE else _whole(text.strip())
 
 
+def means_how_many(text: str) -> bool:
+    """Whether a cell says how many (or none) rather than what."""
+    folded = MappingFile.folded(text)
+    return folded in _NONE or folded in _ONE or _whole(folded).isdecimal()
+
+
 def _whole(text: str) -> str:
     """The text without the ".0" that an export adds; anything else that is no whole number is left to be judged."""
     return text[:-2] if text.endswith(".0") and text[:-2].isdecimal() else text

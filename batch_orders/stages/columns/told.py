@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batch_orders.models import ItemColumn, MappingFile, Sheet
 
 # How near (of 100) a header must be to be suggested for one that the sheet lacks.
-_NEAR = 60
+_NEAR = 75
 
 
 class FoundItem(NamedTuple):
@@ -97,7 +97,9 @@ class _Looking:
             message = mappings.header_twice(self._mapping.name, key, header, cells)
             self._tell(FindingCode.DUPLICATE_COLUMN, column, message, cells=cells)
             return None
-        near = nearest_header(header, self._sheet.headers, cutoff=_NEAR)
+        named = {spelling(each) for each in self._mapping.headers}
+        others = [each for each in self._sheet.headers if spelling(each) not in named]
+        near = nearest_header(header, others, cutoff=_NEAR)
         message = mappings.header_missing(self._mapping.name, key, header, near)
         self._tell(FindingCode.MISSING_COLUMN, column, message, suggestions=(near,) if near else ())
         return None

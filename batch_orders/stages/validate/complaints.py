@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from batch_orders.messages.mappings import from_mapping
+from batch_orders.messages.mappings import from_mapping, made_by_mapping
 from batch_orders.models import Column, Finding, Severity
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ class Complaint(NamedTuple):
 
 def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
     """The complaint as a finding about these lines; it has no cells where the sheet lacks the column."""
+    note = "" if complaint.severity is Severity.REPAIR else _told_by_mapping(mapped, column, lines[0])
     return Finding(
         code=code,
         severity=complaint.severity,
-        message=complaint.message + _constant(mapped, column),
+        message=complaint.message + note,
         column=column,
         rows=mapped.row_numbers(lines),
         cells=mapped.cells_of(lines, column),
@@ -37,7 +38,12 @@ def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[i
     )
 
 
-def _constant(mapped: Mapped, column: Column) -> str:
-    """What to add where the value stands in the mapping file, and so in no cell."""
-    is_constant = column in mapped.sources and not mapped.sources[column]
-    return f" {from_mapping(mapped.mapping)}" if is_constant and mapped.mapping else ""
+def _told_by_mapping(mapped: Mapped, column: Column, line: int) -> str:
+    """What to add where a value is not what stands in the cell, because the mapping file says so."""
+    if not mapped.mapping or column not in mapped.texts:
+        return ""
+    if not mapped.sources[column]:
+        return f" {from_mapping(mapped.mapping)}"
+    cells, value = mapped.cells(line, column), mapped.texts[column][line]
+    written = [mapped.sheet.text(cell) for cell in cells]
+    return f" {made_by_mapping(mapped.mapping)}" if len(written) == 1 and written[0].strip() != value else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,9 +14,26 @@ from hypothesis import strategies as st
 from batch_orders import identity
 from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.errors import SheetError, UsageError
-from batch_orders.models import Catalog, Cell, Column, Finding, FindingCode, Mapped, Severity, Warehouse
+from batch_orders.messages.outcomes import held
+from batch_orders.models import (
+    Catalog,
+    Cell,
+    Column,
+    Finding,
+    FindingCode,
+    History,
+    Mapped,
+    Outcome,
+    Plan,
+    Report,
+    RowStatus,
+    Severity,
+    Warehouse,
+)
 from batch_orders.stages.columns import map_columns
 from batch_orders.stages.group import group
+from batch_orders.stages.plan import plan
+from batch_orders.stages.report import report
 from batch_orders.stages.validate import validate
 from tests.builders import make_sheet
 
@@ -278,6 +296,59 @@ def test_contents_do_not_depend_on_the_mapping() -> None:
     contents = [group(validate(mapped, _CATALOG))[0][0].contents for mapped in (plain, foreign)]
     assert contents[0] == contents[1]
     assert identity.content_hash(contents[0]) == identity.content_hash(contents[1])
+
+
+# The report -----------------------------------------------------------------------------------------------------
+
+
+def _planned(mapped: Mapped, catalog: Catalog) -> Plan:
+    checked = validate(mapped, catalog)
+    orders, loose = group(checked)
+    return plan(
+        checked,
+        [(None, order) for order in orders],
+        loose,
+        remembered={},
+        history=History(now=datetime(2026, 11, 24, tzinfo=UTC), repeat_days=90),
+        catalog=catalog,
+        retry_rejected=False,
+    )
+
+
+def _reported(mapped: Mapped) -> Report:
+    ready = Outcome(status=RowStatus.READY, message="Ready.")
+    planned = _planned(mapped, _CATALOG)
+    return report(planned, mapped, command="check", run_id=None, ended={}, unsent=ready, about=())
+
+
+def test_there_is_one_result_for_each_row() -> None:
+    """However many lines a row has; an error in one of its items is the whole row's, and told once."""
+    ana, ben = {"email": "ana@example.com", "lastname": "A"}, {"email": "ben@example.com", "lastname": "B"}
+    done = _reported(
+        _mapped(
+            _ITEMS,
+            _NO_ITEMS | ana | {"Computer": "rubbish", "Mice": "1"},
+            _NO_ITEMS | ben | {"Computer": "Laptop", "Mice": "1", "Monitor 1": "27"},
+            _NO_ITEMS | ana | {"Station": "Dock", "Stations": "1"},
+            _NO_ITEMS | {"email": "", "lastname": "C", "Mice": "1", "Monitor 1": "27"},
+        )
+    )
+    statuses = [row.status for row in done.rows]
+    assert statuses == [RowStatus.INVALID, RowStatus.READY, RowStatus.HELD, RowStatus.INVALID]
+    assert [order.rows for order in done.orders] == [(0, 2), (1,)]
+    assert done.counts["rows"] == 4
+    (wrong,) = (f.message for f in done.findings if f.code is FindingCode.UNKNOWN_PRODUCT)
+    (lost,) = (f.message for f in done.findings if f.column is Column.EMAIL)
+    assert [row.message for row in done.rows] == [wrong, "Ready.", held([2]), lost]
+
+
+def test_stock_counts_every_line() -> None:
+    """Two titles of one row are two titles, and a sum is a sum."""
+    scarce = Catalog(warehouses=(Warehouse(id="1", name="", shipping_options=(), stock=dict.fromkeys(_TITLES, 1)),))
+    mapped = _mapped(_ITEMS, _NO_ITEMS | {"Monitor 1": "27", "Monitor 2": "27", "Mice": "1"})
+    planned = _planned(mapped, scarce)
+    short = [f for f in planned.findings if f.code is FindingCode.OUT_OF_STOCK]
+    assert [(f.rows, tuple(map(str, f.cells))) for f in short] == [((2,), ("K2", "L2"))]
 
 
 # Mistakes -------------------------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ def test_two_headers_for_one_column_are_for_a_person() -> None:
     [
         ("Dell P2425H", 'Dell P2425H 24" Full HD Monitor', True),
         ("caldigit ts4 dock", "CalDigit TS4 Thunderbolt 4 Dock", True),
+        ("Dell WD22TB3 Thunderbolt Dock", "Dell WD22TB4 Thunderbolt Dock", False),
         ("Latitude 5440", 'Dell Latitude 5450 14" Core Ultra 5 16GB 512GB', False),  # another model
         ("Logitech MX Keys", None, False),  # four of them
         ("Laptop L", None, False),

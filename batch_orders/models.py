@@ -5,6 +5,7 @@ The words are the contract's: a sheet has rows, rows become orders, findings say
 
 from __future__ import annotations
 
+import shlex
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -354,6 +355,12 @@ class Mapped:
     prefix: str = ""
     findings: tuple[Finding, ...] = ()
     mapping: str = ""
+
+    @property
+    def on_command_line(self) -> str:
+        """The sheet as a command takes it, with its mapping file."""
+        name = shlex.quote(self.sheet.path.name)
+        return f"{name} --mapping {shlex.quote(self.mapping)}" if self.mapping else name
 
     def values(self, column: Column) -> list[str]:
         """Our column, a value for each line; blank where the sheet has no such column."""

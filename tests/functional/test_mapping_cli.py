@@ -100,6 +100,10 @@ def test_results_and_adopt_read_the_sheet_the_same_way(program: Program, hub: Sa
     (program.folder / _MAPPING).write_bytes(mapping)
     lost = Program(program.folder, program.settings | {"LEDGER": str(program.folder / "new.sqlite")})
     lost.json("init", "--new", exit_code=0)
+    stranger = lost.json("check", "again.csv", "--mapping", _MAPPING, exit_code=4)
+    told = {f["message"] for f in stranger["findings"] if f["code"] == "unknown_history"}
+    assert len(told) == 6
+    assert all(f"`batch-orders ledger adopt again.csv --mapping {_MAPPING}`" in message for message in told)
     assert lost.json("ledger", "adopt", "again.csv", "--mapping", _MAPPING, exit_code=0)["orders"]["new"] == 6
     assert lost.json("check", _SHEET, "--mapping", _MAPPING, exit_code=0)["counts"]["already_ordered"] == 6
     assert len(hub.orders) == 6

@@ -7,7 +7,6 @@ then come `unknown`, `invalid`, `changed`, `held`, and what is left may be sent.
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,7 @@ def _lines_in_doubt(checked: Checked) -> set[int]:
 
 def _unknown_here(order: Order, key: str | None, checked: Checked) -> Decision:
     """Another ledger's unknown order stays unknown: a lost ledger is no proof that nothing was placed."""
-    message = outcomes.unknown_elsewhere(shlex.quote(checked.mapped.sheet.path.name))
+    message = outcomes.unknown_elsewhere(checked.mapped.on_command_line)
     return Decision(order=order, key=key, settled=Outcome(status=RowStatus.UNKNOWN, message=message))
 
 

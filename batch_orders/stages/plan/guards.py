@@ -6,7 +6,6 @@ it was ordered and that the ledger does not know: each is held until a person ha
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -199,7 +198,7 @@ def _unknown_history(
                     Finding(
                         code=FindingCode.UNKNOWN_HISTORY,
                         severity=Severity.ERROR,
-                        message=messages.unknown_history(number, shlex.quote(mapped.sheet.path.name)),
+                        message=messages.unknown_history(number, mapped.on_command_line),
                         rows=(row_number,),
                         cells=(mapped.sheet.cell(mapped.rows[line], _number_column(checked)),),
                     ),

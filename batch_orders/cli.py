@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 # Options whose value may look like the name of a sheet.
-_DOTTED = {"--fault", "--output", "--ledger", "--config"}
+_DOTTED = {"--fault", "--output", "--mapping", "--ledger", "--config"}
 # What `run` ends with where nothing else says so: a bug, a full disk.
 _UNEXPECTED = 1
 _INTERRUPTED = 6
@@ -76,6 +76,7 @@ def _sheet_options(command: Callable[..., int]) -> Callable[..., int]:
         click.argument("path", metavar="FILE", type=click.Path(path_type=Path)),
         click.option("--sheet", "sheet_name", metavar="NAME", help="Which sheet of a workbook."),
         click.option("--encoding", metavar="NAME", help="A CSV file's encoding, where it is not UTF-8 (e.g. cp1252)."),
+        _mapping_option,
         click.option("--output", type=click.Path(path_type=Path), help="Where the results go (.csv or .xlsx)."),
         click.option("--release", multiple=True, metavar="ORDER", help="Send an order held as a likely mistake."),
         click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed."),
@@ -84,6 +85,9 @@ def _sheet_options(command: Callable[..., int]) -> Callable[..., int]:
     return functools.reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
+_mapping_option = click.option(
+    "--mapping", metavar="FILE", type=click.Path(path_type=Path), help="How to read a foreign sheet (see `map`)."
+)
 _sandbox_option = click.option(
     "--sandbox", is_flag=True, help="Use a simulated Device Hub inside this process: no account, no network."
 )
@@ -168,10 +172,40 @@ def submit(
     from batch_orders import wiring  # noqa: PLC0415 - costly
 
     with _world(common, sandbox=sandbox, simulated=simulated, flags={"max_orders": max_orders}) as world:
-        sheet = wiring.SheetRequest(**request, limit=limit)
+        sheet = wiring.SheetRequest(**_with_mapping(request), limit=limit)
         confirm = functools.partial(_confirm, world, common, limit)
         report, results = _run(world, wiring.submit(world, sheet, confirm=confirm))
     return _show_report(common, report, results)
+
+
+@cli.command("map")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--sheet", "sheet_name", metavar="NAME", help="Which sheet of a workbook.")
+@click.option("--encoding", metavar="NAME", help="A CSV file's encoding, where it is not UTF-8 (e.g. cp1252).")
+@click.option("--output", type=click.Path(path_type=Path), help="A new file for it (else it is printed).")
+@_sandbox_option
+@_with_common
+def map_(common: Common, *, sandbox: bool, output: Path | None, **request: Any) -> int:  # noqa: ANN401 - a SheetRequest's
+    """Propose a mapping file for the foreign sheet FILE, to be edited by a person and used with --mapping."""
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+    from batch_orders.adapters.mapping_file import write_mapping  # noqa: PLC0415
+    from batch_orders.messages import mapping_text  # noqa: PLC0415
+
+    with _world(common, sandbox=sandbox) as world:
+        proposal = _run(world, wiring.propose(world, wiring.SheetRequest(**request)))
+    text = mapping_text.proposal_text(proposal, request["path"].name)
+    if output is not None:
+        write_mapping(output, text)
+    document = {
+        "command": "map",
+        "input": str(request["path"]),
+        "output": str(output) if output else None,
+        "mapping": text,
+        "guesses": [mapping_text.document(guess) for guess in proposal.guesses],
+        "exit_code": 0,
+    }
+    _print(common, document, mapping_text.written(str(output), proposal) if output else text.rstrip("\n"))
+    return 0
 
 
 @cli.command()
@@ -311,15 +345,16 @@ def ledger() -> None:
 
 @ledger.command()
 @click.argument("files", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path))
+@_mapping_option
 @_with_common
-def adopt(common: Common, *, files: tuple[Path, ...]) -> int:
+def adopt(common: Common, *, files: tuple[Path, ...], mapping: Path | None) -> int:
     """Enter past orders from results files: how a lost ledger is rebuilt, and a restored one brought up to date."""
     from batch_orders import wiring  # noqa: PLC0415 - costly
     from batch_orders.messages import ledgers  # noqa: PLC0415
     from batch_orders.stages.report import EXIT_NEEDS_A_CHANGE  # noqa: PLC0415
 
     with _open_ledger(common) as opened:
-        counts, conflicts = wiring.adopt(opened, files)
+        counts, conflicts = wiring.adopt(opened, files, **_with_mapping({"mapping": mapping}))
     code = EXIT_NEEDS_A_CHANGE if conflicts else 0
     sums = {name: counts[name] for name in ("new", "known", "conflict")}
     document = {"command": "ledger adopt", "exit_code": code, "orders": sums, "conflicts": conflicts}
@@ -402,7 +437,7 @@ def _check(common: Common, request: dict[str, Any], *, sandbox: bool) -> int:
     from batch_orders import wiring  # noqa: PLC0415 - costly
 
     with _world(common, sandbox=sandbox) as world:
-        sheet = wiring.SheetRequest(**request)
+        sheet = wiring.SheetRequest(**_with_mapping(request))
         report = _run(world, wiring.check(world, sheet))
         results = wiring.write_report(report, sheet.output) if sheet.output else None
     return _show_report(common, report, results)
@@ -430,6 +465,14 @@ def _require_no_faults(faults: Sequence[str], seed: int | None) -> None:
 
     if faults or seed is not None:
         raise UsageError(messages.sandbox_only(), hint=messages.how_to_use_the_sandbox())
+
+
+def _with_mapping(request: dict[str, Any]) -> dict[str, Any]:
+    """The request with its mapping file, read."""
+    from batch_orders.adapters.mapping_file import read_mapping  # noqa: PLC0415 - costly
+
+    path = request.get("mapping")
+    return request | {"mapping": read_mapping(path) if path else None}
 
 
 def _settings(common: Common, *, sandbox: bool = False, flags: dict[str, object] | None = None) -> Settings:
@@ -634,7 +677,7 @@ def _failed(
         from batch_orders.stages.report import failure_document  # noqa: PLC0415
 
         command = next((word for word in arguments if word in cli.commands), None)
-        words = list(arguments)[list(arguments).index(command) + 1 :] if command in {"check", "submit"} else []
+        words = list(arguments)[list(arguments).index(command) + 1 :] if command in {"check", "submit", "map"} else []
         pairs = zip(["", *words], words, strict=False)
         named = (word for before, word in pairs if not word.startswith("-") and before not in _DOTTED)
         source = next((word for word in named if Path(word).suffix), None)

@@ -5,12 +5,14 @@ The words are the contract's: a sheet has rows, rows become orders, findings say
 
 from __future__ import annotations
 
+import shlex
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -229,19 +231,196 @@ class Sheet:
         """The cell at these positions (from 0) of the frame, as Excel names it."""
         return Cell(self.row_numbers[row], self.first_column + column)
 
+    def text(self, cell: Cell) -> str:
+        """What stands in a cell of the data."""
+        return str(self.frame.iloc[bisect_left(self.row_numbers, cell.row), cell.column - self.first_column])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSource:
+    """Where a mapping file takes one of our columns from: headers of the sheet (joined, where several), or a constant.
+
+    `separator` stands between joined values that are not blank; `always` is "" where there are headers.
+    """
+
+    headers: tuple[str, ...] = ()
+    separator: str = ", "
+    always: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemColumn:
+    """A column of the sheet that holds an item for each row.
+
+    The cell holds its title, or, where `title` names it, how many. `quantity` is the header of the column that says
+    how many ("": one). `values` are translations of this column alone.
+    """
+
+    header: str
+    title: str = ""
+    quantity: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingFile:
+    """How a foreign sheet is read: what a mapping file says. `text` is the file itself, for the ledger to keep.
+
+    `values` translates a column's values; their keys are folded (see `folded`). `ignore` are headers that we would
+    take for ours and that are not.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    columns: Mapping[Column, ColumnSource]
+    values: Mapping[Column, Mapping[str, str]]
+    items: tuple[ItemColumn, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Every header of the sheet that the file names."""
+        named = [header for source in self.columns.values() for header in source.headers]
+        named += [header for item in self.items for header in (item.header, item.quantity) if header]
+        return (*dict.fromkeys(named), *self.ignore)
+
+    @staticmethod
+    def folded(text: str) -> str:
+        """A value as translations match it: without regard to case, and to space around and between words."""
+        return " ".join(text.split()).casefold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """One guess of a proposed mapping file, with how sure it is (0–100) and the next best (with their scores).
+
+    It is about a column of ours (`headers`, or the constant `always`), about an item column (`is_item`: `title` and
+    `quantity` as in ItemColumn; `is_counted` where its cells say how many), or about what a `value` of theirs is called
+    by us (`title`: "" where nothing is like it).
+    """
+
+    score: int
+    column: Column | None = None
+    headers: tuple[str, ...] = ()
+    separator: str = ", "
+    always: str = ""
+    is_item: bool = False
+    is_counted: bool = False
+    quantity: str = ""
+    value: str | None = None
+    title: str = ""
+    alternatives: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def applied(self) -> bool:
+        """Whether it is sure enough to stand in the file as it is; others stand there as comments."""
+        return self.score >= SURE
+
+
+# From this score on a guess is applied.
+SURE = 85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A mapping file as it is proposed: its guesses, the headers that it has no use for.
+
+    `untranslated` is the number of distinct values beyond those that were looked at.
+    """
+
+    guesses: tuple[Guess, ...]
+    unused: tuple[str, ...] = ()
+    untranslated: int = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """A sheet whose columns are known: `positions` says where in `sheet.frame` each of our columns stands.
+    """A sheet whose columns are known, as lines: one for each item, so one for each row unless it holds several.
 
+    `rows` has the position in `sheet.frame` of each line's row. `sources` says which of the sheet's columns
+    (positions) each of ours is made of: several where they are joined or hold an item each, none where it is a
+    constant. `texts` has a value for each line where that is not just what stands in the one source, and `places` the
+    line's own part of the sources where a line is not made of all of them.
     `results` are the positions of our own five result columns in a results file that comes back (else empty);
-    `prefix` is "bo_" where the sheet uses one of those names for columns of its own.
+    `prefix` is "bo_" where the sheet uses one of those names for columns of its own. `findings` are what there is to
+    say about how the lines were made; `mapping` is the name of the mapping file ("" without one).
     """
 
     sheet: Sheet
-    positions: Mapping[Column, int]
+    rows: Sequence[int]
+    sources: Mapping[Column, tuple[int, ...]]
+    texts: Mapping[Column, Sequence[str]] = field(default_factory=dict)
+    places: Mapping[Column, Sequence[tuple[int, ...]]] = field(default_factory=dict)
     results: tuple[int, ...] = ()
     prefix: str = ""
+    findings: tuple[Finding, ...] = ()
+    mapping: str = ""
+
+    @property
+    def on_command_line(self) -> str:
+        """The sheet as a command takes it, with its mapping file."""
+        name = shlex.quote(self.sheet.path.name)
+        return f"{name} --mapping {shlex.quote(self.mapping)}" if self.mapping else name
+
+    def values(self, column: Column) -> list[str]:
+        """Our column, a value for each line; blank where the sheet has no such column."""
+        if column in self.texts:
+            return list(self.texts[column])
+        sources = self.sources.get(column, ())
+        return self.own_values(sources[0]) if sources else [""] * len(self.rows)
+
+    def own_values(self, position: int) -> list[str]:
+        """What stands in the sheet's column at this position, for each line."""
+        values: list[str] = self.sheet.frame[position].tolist()
+        return values if self.one_line_per_row else [values[row] for row in self.rows]
+
+    @property
+    def one_line_per_row(self) -> bool:
+        """Whether lines and rows are the same."""
+        return len(self.rows) == len(self.sheet.row_numbers)
+
+    def row_number(self, line: int) -> int:
+        """The number, as Excel shows it, of the line's row."""
+        return self.sheet.row_numbers[self.rows[line]]
+
+    def row_numbers(self, lines: Iterable[int]) -> tuple[int, ...]:
+        """The numbers of the lines' rows, each once."""
+        return tuple(dict.fromkeys(map(self.row_number, lines)))
+
+    def lines_by_number(self) -> dict[int, list[int]]:
+        """The lines of each row, by its number."""
+        lines: dict[int, list[int]] = {}
+        for line, row in enumerate(self.rows):
+            lines.setdefault(self.sheet.row_numbers[row], []).append(line)
+        return lines
+
+    def cells(self, line: int, column: Column) -> tuple[Cell, ...]:
+        """The cells that the line's value comes from; of joined ones those that hold something, or the first."""
+        row = self.rows[line]
+        sources = self.places[column][line] if column in self.places else self.sources.get(column, ())
+        if len(sources) > 1:
+            frame = self.sheet.frame
+            sources = tuple(position for position in sources if str(frame.iloc[row, position]).strip()) or sources[:1]
+        return tuple(self.sheet.cell(row, position) for position in sources)
+
+    def cells_of(self, lines: Iterable[int], column: Column) -> tuple[Cell, ...]:
+        """The cells that the lines' values come from, each once."""
+        return tuple(dict.fromkeys(cell for line in lines for cell in self.cells(line, column)))
+
+    def lacks_items(self, line: int) -> bool:
+        """Whether the line stands for a row whose item columns hold nothing."""
+        everywhere = self.sources.get(Column.PRODUCT_TITLE, ())
+        is_whole_row = Column.PRODUCT_TITLE in self.places and self.places[Column.PRODUCT_TITLE][line] == everywhere
+        return is_whole_row and not self.texts[Column.PRODUCT_TITLE][line]
+
+    def item_headers(self) -> tuple[str, ...]:
+        """The headers of the columns that titles come from."""
+        return tuple(self.sheet.headers[position] for position in self.sources.get(Column.PRODUCT_TITLE, ()))
+
+    def column_at(self) -> dict[int, Column]:
+        """Which of our columns each column of the sheet is used for, by Excel's number."""
+        first = self.sheet.first_column
+        return {first + position: column for column, sources in self.sources.items() for position in sources}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,8 +458,8 @@ class Catalog:
 class Checked:
     """A sheet after validation.
 
-    `frame` has the same rows as `mapped.sheet.frame` and a column per `Column` (blank where the sheet has none),
-    text only, repaired and inherited, plus `employee` and `reference`: the normalised e-mail and order reference
+    `frame` has a row for each line of `mapped` and a column per `Column` (blank where the sheet has none), text only,
+    repaired and inherited, plus `employee` and `reference`: the normalised e-mail and order reference
     (see identity.py); `employee` is "" where the e-mail is blank.
     """
 
@@ -335,7 +514,7 @@ class Contents:
 class Order:
     """Everything one employee gets under one order reference.
 
-    `email` is as the sheet writes it; `employee` and `reference` are normalised and make the identity. `rows`
+    `email` is as the sheet writes it; `employee` and `reference` are normalised and make the identity. `lines`
     are positions in the checked frame.
     """
 
@@ -343,7 +522,7 @@ class Order:
     employee: str
     reference: str
     order_reference: str
-    rows: tuple[int, ...]
+    lines: tuple[int, ...]
     contents: Contents
 
 
@@ -425,7 +604,7 @@ class Decision:
     """What is to happen with one order.
 
     `key` is None where there is no ledger to make one. Where `settled` is None the order is to be sent, unless
-    `blocked` says for each of its rows, in the order of `order.rows`, why not: (status, message).
+    `blocked` says for each of its lines, in the order of `order.lines`, why not: (status, message).
     """
 
     order: Order
@@ -443,12 +622,12 @@ class Decision:
 class Plan:
     """The decisions for a whole sheet, and every finding that still matters.
 
-    `loose_rows` are positions of rows that belong to no order (their e-mail is blank); `released` the keys of orders
+    `loose_lines` are positions of lines that belong to no order (their e-mail is blank); `released` the keys of orders
     that a person sends on purpose although they look like a mistake; `notes` are sentences about the sheet.
     """
 
     decisions: tuple[Decision, ...]
-    loose_rows: tuple[int, ...]
+    loose_lines: tuple[int, ...]
     findings: tuple[Finding, ...]
     released: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()

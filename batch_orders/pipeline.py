@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from batch_orders.errors import BatchOrdersError, RunStoppedError, UsageError
-from batch_orders.messages import ledgers, outcomes, runs, template
+from batch_orders.messages import ledgers, mappings, outcomes, runs, template
 from batch_orders.models import Catalog, Column, History, Outcome, PastOrder, RowStatus, RunRecord, Warehouse
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from batch_orders.stages import report as reporting
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from batch_orders.models import Contents, Decision, Mapped, Plan, Remembered, Report, Sheet
+    from batch_orders.models import Contents, Decision, Mapped, MappingFile, Plan, Remembered, Report, Sheet
     from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace
 
 # Seconds between two looks at orders that another run has in hand.
@@ -53,6 +53,7 @@ class Judging:
     repeat_days: int
     retry_rejected: bool = False
     released: Sequence[str] = ()
+    mapping: MappingFile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,46 +128,53 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
         return done, results.write(done)
 
 
-def rebuild(run: RunRecord, frozen: bytes, sheet: Sheet, remembered: Mapping[str, Remembered]) -> Report:
+def rebuild(
+    run: RunRecord,
+    frozen: bytes,
+    sheet: Sheet,
+    remembered: Mapping[str, Remembered],
+    *,
+    mapping: MappingFile | None = None,
+) -> Report:
     """An earlier run's report from what the ledger keeps, with its orders as they stand now."""
     sheet = dataclasses.replace(sheet, path=run.input)
-    return reporting.thaw(frozen, _mapped(sheet), run_id=run.run_id, now=remembered)
+    return reporting.thaw(frozen, _mapped(sheet, mapping), run_id=run.run_id, now=remembered)
 
 
-def past_orders(sheet: Sheet) -> tuple[PastOrder, ...]:
+def past_orders(sheet: Sheet, mapping: MappingFile | None = None) -> tuple[PastOrder, ...]:
     """The orders that a results file says were placed; UsageError where it is none.
 
     An order is taken where all its rows say `ordered` or `already_ordered`, with one number; where only some do, its
     number is "", and a person has to look.
     """
-    mapped = _mapped(sheet)
+    mapped = _mapped(sheet, mapping)
     sheet = mapped.sheet
     if not mapped.results:
         raise UsageError(ledgers.no_results_file(sheet.path), hint=runs.how_to_adopt())
     orders, _ = group(validate(mapped, _own_catalog(mapped)))
-    status, number, _, submitted_at, _ = (sheet.frame[position].tolist() for position in mapped.results)
+    status, number, _, submitted_at, _ = (mapped.own_values(position) for position in mapped.results)
     found = []
     for order in orders:
-        placed = [row for row in order.rows if status[row].strip() in {"ordered", "already_ordered"}]
-        numbers = {number[row].strip() for row in order.rows}
-        said = {status[row].strip() for row in order.rows}
+        placed = [line for line in order.lines if status[line].strip() in {"ordered", "already_ordered"}]
+        numbers = {number[line].strip() for line in order.lines}
+        said = {status[line].strip() for line in order.lines}
         if said == {"unknown"}:
-            row = order.rows[0]
+            line = order.lines[0]
             found.append(
                 PastOrder(
                     order=order,
-                    row=sheet.row_numbers[row],
+                    row=mapped.row_number(line),
                     order_number="",
-                    submitted_at=_instant(submitted_at[row]),
+                    submitted_at=_instant(submitted_at[line]),
                     unknown=True,
                 )
             )
         elif placed:
-            agreed = len(placed) == len(order.rows) and len(numbers) == 1
+            agreed = len(placed) == len(order.lines) and len(numbers) == 1
             found.append(
                 PastOrder(
                     order=order,
-                    row=sheet.row_numbers[order.rows[0]],
+                    row=mapped.row_number(order.lines[0]),
                     order_number=numbers.pop() if agreed else "",
                     submitted_at=_instant(submitted_at[placed[0]]),
                 )
@@ -176,9 +184,7 @@ def past_orders(sheet: Sheet) -> tuple[PastOrder, ...]:
 
 def _own_catalog(mapped: Mapped) -> Catalog:
     """The sheet's own titles and options: what was ordered need not be in today's catalog."""
-    frame, positions = mapped.sheet.frame, mapped.positions
-    titles = frame[positions[Column.PRODUCT_TITLE]].tolist()
-    options = frame[positions[Column.EXPEDITE_SHIPPING]].tolist() if Column.EXPEDITE_SHIPPING in positions else []
+    titles, options = mapped.values(Column.PRODUCT_TITLE), mapped.values(Column.EXPEDITE_SHIPPING)
     stock = {title: 0 for title in titles if title}
     own = Warehouse(id="", name="", shipping_options=tuple({option for option in options if option}), stock=stock)
     return Catalog(warehouses=(own,))
@@ -199,12 +205,12 @@ def keys_in(frozen: bytes) -> tuple[str, ...]:
 async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     """The sheet and the plan for it: the part that `check` and `submit` share."""
     judging.progress.stage("reading the sheet")
-    mapped = _mapped(judging.read_sheet())
+    mapped = _mapped(judging.read_sheet(), judging.mapping)
     judging.progress.stage("fetching the catalog")
     catalog = await _unless_stopped(judging)
     judging.progress.stage("checking every row")
     checked = validate(mapped, catalog)
-    grouped, loose_rows = group(checked)
+    grouped, loose_lines = group(checked)
     await asyncio.sleep(0)  # an interrupt that came while the loop stood still is heard now
     if judging.stop:
         raise RunStoppedError(runs.interrupted(), hint=runs.how_to_go_on())
@@ -220,7 +226,7 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     planned = plan(
         checked,
         orders,
-        loose_rows,
+        loose_lines,
         remembered=memory.recall([key for key, _ in orders if key]) if memory else {},
         history=history,
         catalog=catalog,
@@ -230,9 +236,9 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     return mapped, dataclasses.replace(planned, notes=tuple(_notes(mapped, planned)))
 
 
-def _mapped(sheet: Sheet) -> Mapped:
+def _mapped(sheet: Sheet, mapping: MappingFile | None = None) -> Mapped:
     """The sheet with its columns known, and without the template's example row."""
-    return set_example_aside(map_columns(sheet))
+    return set_example_aside(map_columns(sheet, mapping))
 
 
 def _notes(mapped: Mapped, planned: Plan) -> Iterator[str]:
@@ -388,7 +394,10 @@ def _about(
 ) -> Sequence[tuple[str, str]]:
     sheet = mapped.sheet
     name = f"{sheet.path.name}, sheet “{sheet.sheet_name}”" if sheet.sheet_name else sheet.path.name
-    lines = [("Sheet", name), ("Device Hub", host)]
+    lines = [("Sheet", name)]
+    if mapped.mapping:
+        lines.append(("Mapping", mappings.about_line(mapped.mapping)))
+    lines.append(("Device Hub", host))
     if run is not None:
         lines += [("Run", run[0]), ("Started", f"{run[1]:%Y-%m-%d %H:%M:%S} UTC")]
     if not has_ledger:

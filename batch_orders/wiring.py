@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from batch_orders import pipeline
 from batch_orders.adapters.device_hub import DeviceHub, HubOptions
 from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger
+from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.adapters.new_files import reason, write_new
 from batch_orders.adapters.pacing import SharedPace
 from batch_orders.adapters.results_writer import reserve, results_path
@@ -25,12 +26,14 @@ from batch_orders.pipeline import Judging, Ordering
 from batch_orders.sandbox import SandboxOptions
 from batch_orders.sandbox import running as running_sandbox
 from batch_orders.sending import SendingPolicy, Stop
+from batch_orders.stages.columns.propose import propose as propose_mapping
+from batch_orders.stages.validate.places import effective_country
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from batch_orders.models import Catalog, Mapped, Plan, Report, Sheet
+    from batch_orders.models import Catalog, Mapped, MappingFile, Plan, Proposal, Report, Sheet
     from batch_orders.ports import Progress
     from batch_orders.settings import Settings
 
@@ -42,6 +45,7 @@ class SheetRequest:
     path: Path
     sheet_name: str | None = None
     encoding: str | None = None
+    mapping: MappingFile | None = None
     output: Path | None = None
     retry_rejected: bool = False
     release: tuple[str, ...] = ()
@@ -49,7 +53,8 @@ class SheetRequest:
 
     def read(self) -> Sheet:
         """The sheet as it is in the file."""
-        return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding)
+        headers = self.mapping.headers if self.mapping else ()
+        return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding, headers=headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +173,13 @@ async def write_template(world: World, output: Path | None) -> tuple[Path, Catal
     return written, catalog, today
 
 
+async def propose(world: World, request: SheetRequest) -> Proposal:
+    """A mapping file for a foreign sheet, guessed from it and the catalog."""
+    sheet = read_sheet(request.path, sheet_name=request.sheet_name, encoding=request.encoding, foreign=True)
+    catalog = await fetch_catalog(world)
+    return propose_mapping(sheet, catalog.stock, effective_country)
+
+
 async def check(world: World, request: SheetRequest) -> Report:
     """Validate a sheet; send nothing."""
     with world.ledger_if_any() as ledger:
@@ -195,7 +207,12 @@ async def submit(
                 reserve_results=lambda sheet: reserve(results_path(sheet.path, sheet.kind, request.output)),
                 confirm=confirm,
                 read_bytes=request.path.read_bytes,
-                options={"sheet_name": request.sheet_name, "encoding": request.encoding},
+                options={
+                    "sheet_name": request.sheet_name,
+                    "encoding": request.encoding,
+                    "mapping": request.mapping.text if request.mapping else None,
+                    "mapping_name": request.mapping.name if request.mapping else None,
+                },
                 run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
                 max_orders=settings.max_orders,
                 limit=request.limit,
@@ -214,22 +231,30 @@ def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Pat
     run, frozen = ledger.run(name)
     if frozen is None:
         raise LedgerError(ledgers.no_report(run.run_id))
+    text = run.options.get("mapping")  # a run of an older version has none
+    mapping = parse_mapping(run.options.get("mapping_name") or "", text) if text is not None else None
     with tempfile.TemporaryDirectory(prefix="batch-orders-") as folder:
         path = Path(folder) / run.input.name
         path.write_bytes(run.sheet)
-        sheet = read_sheet(path, sheet_name=run.options["sheet_name"], encoding=run.options["encoding"])
+        request = SheetRequest(
+            path=path, sheet_name=run.options["sheet_name"], encoding=run.options["encoding"], mapping=mapping
+        )
+        sheet = request.read()
     keys = pipeline.keys_in(frozen)
-    report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys))
+    report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys), mapping=mapping)
     beside = run.input if run.input.parent.is_dir() else Path(run.input.name)
     return report, write_report(report, results_path(beside, sheet.kind, output))
 
 
-def adopt(ledger: Ledger, paths: Sequence[Path]) -> tuple[Counter[str], list[str]]:
+def adopt(
+    ledger: Ledger, paths: Sequence[Path], *, mapping: MappingFile | None = None
+) -> tuple[Counter[str], list[str]]:
     """Enter the orders of results files: how many were new, known or at odds, and a line for each of the latter.
 
     All files are read before anything is entered.
     """
-    found = [(path, past) for path in paths for past in pipeline.past_orders(read_sheet(path))]
+    sheets = [(path, SheetRequest(path=path, mapping=mapping).read()) for path in paths]
+    found = [(path, past) for path, sheet in sheets for past in pipeline.past_orders(sheet, mapping)]
     counts: Counter[str] = Counter()
     conflicts = []
     for path, past in found:
@@ -257,6 +282,7 @@ def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger
         repeat_days=world.settings.repeat_days,
         retry_rejected=request.retry_rejected,
         released=request.release,
+        mapping=request.mapping,
     )
 
 

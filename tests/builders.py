@@ -54,7 +54,13 @@ def make_mapped(
     """The sheet with its known columns, given or found by our own names."""
     if positions is None:
         positions = {column: sheet.headers.index(column) for column in Column if column in sheet.headers}
-    return Mapped(sheet=sheet, positions=dict(positions), results=tuple(results), prefix=prefix)
+    return Mapped(
+        sheet=sheet,
+        rows=range(len(sheet.row_numbers)),
+        sources={column: (position,) for column, position in positions.items()},
+        results=tuple(results),
+        prefix=prefix,
+    )
 
 
 def make_report(

@@ -36,7 +36,7 @@ def order(name: str, *, reference: str = "", holds: Contents | None = None) -> O
         employee=email,
         reference=reference,
         order_reference=reference,
-        rows=(0,),
+        lines=(0,),
         contents=holds or contents(),
     )
 

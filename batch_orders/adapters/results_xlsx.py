@@ -181,7 +181,7 @@ def _prepare_page(worksheet: Worksheet, orientation: Literal["portrait", "landsc
 def _text_columns(mapped: Mapped) -> frozenset[int]:
     """Where postal codes and phones stand in the output."""
     places = {position: column for column, position in enumerate(results_layout.kept_positions(mapped))}
-    found = (mapped.positions.get(column) for column in _TEXT_COLUMNS)
+    found = (position for column in _TEXT_COLUMNS for position in mapped.sources.get(column, ()))
     return frozenset(places[position] for position in found if position in places)
 
 

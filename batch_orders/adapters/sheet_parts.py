@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batch_orders.stages.columns import recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from batch_orders.models import Oddity, Template, Value
 
@@ -39,16 +41,37 @@ class Table:
     template: Template | None = None
 
 
+# What else than our own columns makes a header row, while a sheet is read. Every reader asks, some of them deep down in
+# a workbook, so it is not handed from function to function.
+_HEADERS: ContextVar[Collection[str]] = ContextVar("headers", default=())
+_FOREIGN: ContextVar[bool] = ContextVar("foreign", default=False)
+
+
+@contextmanager
+def looking_for(headers: Collection[str], *, foreign: bool = False) -> Iterator[None]:
+    """Within the block these headers (a mapping file's) are known too; in a foreign sheet any row may be the header."""
+    tokens = _HEADERS.set(headers), _FOREIGN.set(foreign)
+    try:
+        yield
+    finally:
+        _HEADERS.reset(tokens[0])
+        _FOREIGN.reset(tokens[1])
+
+
 def header_row(table: Table) -> tuple[int, int]:
     """The position of the row with the most known headers, among the first ones, and how many those are.
 
-    (0, 0) where no header is known.
+    (0, 0) where no header is known. In a foreign sheet where none is, it is the first of the widest rows.
     """
     best, most = 0, 0
+    also = _HEADERS.get()
     for position, (number, row) in enumerate(zip(table.row_numbers, table.rows, strict=True)):
         if number > HEADER_WITHIN:
             break
-        known = recognise(row)
+        known = recognise(row, also)
+        if _FOREIGN.get():
+            filled = sum(1 for cell in row if cell.strip())
+            known = known * MOST_COLUMNS + (filled if filled > 1 else 0)
         if known > most:
             best, most = position, known
     return best, most

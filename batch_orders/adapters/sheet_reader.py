@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from batch_orders.adapters import csv_reader, xlsx_reader
-from batch_orders.adapters.sheet_parts import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Table, header_row, is_blank, width
+from batch_orders.adapters.sheet_parts import (
+    MOST_BYTES,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    Table,
+    header_row,
+    is_blank,
+    looking_for,
+    width,
+)
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
 from batch_orders.models import FindingCode, Sheet, SheetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Collection, Container, Iterable, Sequence
     from pathlib import Path
 
     from batch_orders.models import Oddity
@@ -48,12 +57,25 @@ _MAGIC_WITHIN = 64
 _LOOKS_BLANK = FindingCode.FORMULA_WITHOUT_VALUE
 
 
-def read_sheet(path: Path, *, sheet_name: str | None = None, encoding: str | None = None) -> Sheet:
+def read_sheet(
+    path: Path,
+    *,
+    sheet_name: str | None = None,
+    encoding: str | None = None,
+    headers: Collection[str] = (),
+    foreign: bool = False,
+) -> Sheet:
     """The sheet in a file.
 
     `sheet_name` chooses one of a workbook's (else the one with known headers), `encoding` is a CSV file's where it
-    is not Unicode. SheetError where the file cannot be read, UsageError where `encoding` names nothing.
+    is not Unicode. `headers` are known besides ours; a `foreign` sheet need not have any known one.
+    SheetError where the file cannot be read, UsageError where `encoding` names nothing.
     """
+    with looking_for(headers, foreign=foreign):
+        return _sheet_in(path, sheet_name=sheet_name, encoding=encoding)
+
+
+def _sheet_in(path: Path, *, sheet_name: str | None, encoding: str | None) -> Sheet:
     if encoding is not None:
         csv_reader.require_encoding(encoding)
     content = _read(path)

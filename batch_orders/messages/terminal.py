@@ -37,12 +37,11 @@ def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None) -> st
     done = len(plan.decisions) - len(plan.to_send) - len(plan.held_back)
     if done:
         lines.append(f"  Ordered already: {count(done, 'order')}")
-    if plan.held_back or plan.loose_rows:
+    if plan.held_back or plan.loose_lines:
         lines.append(f"  Held back: {count(len(plan.held_back), 'order')}, because of:")
         lines += [f"    {line}" for line in _finding_lines(mapped, _errors(plan.findings), most=10)]
-        numbers = mapped.sheet.row_numbers
         lines += [
-            f"    ‖ {_rows_named([numbers[row] for row in decision.order.rows])} {decision.order.email}: "
+            f"    ‖ {_rows_named(mapped.row_numbers(decision.order.lines))} {decision.order.email}: "
             f"{decision.settled.message}"
             for decision in plan.held_back
             if decision.settled is not None

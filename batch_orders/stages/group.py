@@ -20,31 +20,31 @@ _TEXT_FIELDS: tuple[Column, ...] = tuple(column for column in ONCE_PER_ORDER if 
 
 
 def group(checked: Checked) -> tuple[tuple[Order, ...], tuple[int, ...]]:
-    """The sheet's orders, by first appearance, and the positions of rows with no e-mail, which have no order."""
+    """The sheet's orders, by first appearance, and the lines with no e-mail, which have no order."""
     columns = {name: checked.frame[name].tolist() for name in checked.frame.columns}
     members: dict[tuple[str, str], list[int]] = {}
     loose: list[int] = []
-    for row, identity in enumerate(zip(columns["employee"], columns["reference"], strict=True)):
+    for line, identity in enumerate(zip(columns["employee"], columns["reference"], strict=True)):
         if identity[0]:
-            members.setdefault(identity, []).append(row)
+            members.setdefault(identity, []).append(line)
         else:
-            loose.append(row)
-    orders = tuple(_order(columns, identity, rows) for identity, rows in members.items())
+            loose.append(line)
+    orders = tuple(_order(columns, identity, lines) for identity, lines in members.items())
     return orders, tuple(loose)
 
 
-def _order(columns: dict[str, list[str]], identity: tuple[str, str], rows: list[int]) -> Order:
-    first = rows[0]
+def _order(columns: dict[str, list[str]], identity: tuple[str, str], lines: list[int]) -> Order:
+    first = lines[0]
     titles, quantities = columns[Column.PRODUCT_TITLE], columns[Column.QUANTITY]
     return Order(
         email=columns[Column.EMAIL][first],
         employee=identity[0],
         reference=identity[1],
         order_reference=columns[Column.ORDER_REFERENCE][first],
-        rows=tuple(rows),
+        lines=tuple(lines),
         contents=Contents(
-            items=tuple(sorted(LineItem(titles[row], quantities[row]) for row in rows)),
-            **{field.value: _agreed([columns[field][row] for row in rows]) for field in _TEXT_FIELDS},
+            items=tuple(sorted(LineItem(titles[line], quantities[line]) for line in lines)),
+            **{field.value: _agreed([columns[field][line] for line in lines]) for field in _TEXT_FIELDS},
         ),
     )
 

@@ -64,11 +64,13 @@ def report(
     carried = _numbers_unknown(plan.findings, mapped)
     for decision in plan.decisions:
         outcome = decision.settled or ended.get(decision.key or "", unsent)
-        for row, result in zip(decision.order.rows, _rows_of(decision, outcome, run_id), strict=True):
+        for line, result in zip(decision.order.lines, _lines_of(decision, outcome, run_id), strict=True):
+            row = mapped.rows[line]
             # Else the results would no longer say that the row was ordered, and submitting them would order again.
             kept = dataclasses.replace(result, order_number=result.order_number or carried.get(row, ""))
-            rows[row] = _with_notes(kept, notes[row])
-        results.append(_order_result(decision, outcome))
+            rows[row] = _folded(rows[row], kept)
+        results.append(_order_result(decision, outcome, mapped))
+    rows = [result and _with_notes(result, notes[row]) for row, result in enumerate(rows)]
     for row, message in _loose(plan, mapped):
         rows[row] = ResultRow(status=RowStatus.INVALID, message=message, run_id=run_id or "")
     return _summed_up(
@@ -85,10 +87,18 @@ def report(
     )
 
 
-def _rows_of(decision: Decision, outcome: Outcome, run_id: str | None) -> Iterable[ResultRow]:
+def _folded(one: ResultRow | None, other: ResultRow) -> ResultRow:
+    """Two lines of one row as one: the first status that holds is the row's; what both say is said once."""
+    if one is None or one == other:
+        return other
+    first = min(one, other, key=lambda result: _ORDER_OF_STATUSES[result.status])
+    return dataclasses.replace(first, message=" ".join(dict.fromkeys([one.message, other.message])))
+
+
+def _lines_of(decision: Decision, outcome: Outcome, run_id: str | None) -> Iterable[ResultRow]:
     if decision.blocked:
         return [ResultRow(status=status, message=message, run_id=run_id or "") for status, message in decision.blocked]
-    return [_result_row(outcome, run_id)] * len(decision.order.rows)
+    return [_result_row(outcome, run_id)] * len(decision.order.lines)
 
 
 def _result_row(outcome: Outcome, run_id: str | None) -> ResultRow:
@@ -101,7 +111,7 @@ def _result_row(outcome: Outcome, run_id: str | None) -> ResultRow:
     )
 
 
-def _order_result(decision: Decision, outcome: Outcome) -> OrderResult:
+def _order_result(decision: Decision, outcome: Outcome, mapped: Mapped) -> OrderResult:
     status, message = outcome.status, outcome.message
     if decision.blocked:
         status, message = min(decision.blocked, key=lambda blocked: _ORDER_OF_STATUSES[blocked[0]])
@@ -109,7 +119,7 @@ def _order_result(decision: Decision, outcome: Outcome) -> OrderResult:
         key=decision.key,
         email=decision.order.email,
         order_reference=decision.order.order_reference,
-        rows=decision.order.rows,
+        rows=tuple(dict.fromkeys(mapped.rows[line] for line in decision.order.lines)),
         status=status,
         order_number=None if decision.blocked else outcome.order_number,
         message=message,
@@ -126,7 +136,8 @@ def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, str]]:
         if finding.severity is Severity.ERROR:
             for number in finding.rows:
                 messages[number].append(finding.message)
-    return [(row, " ".join(dict.fromkeys(messages[numbers[row]]))) for row in plan.loose_rows]
+    rows = dict.fromkeys(mapped.rows[line] for line in plan.loose_lines)
+    return [(row, " ".join(dict.fromkeys(messages[numbers[row]]))) for row in rows]
 
 
 def _numbers_unknown(findings: Sequence[Finding], mapped: Mapped) -> dict[int, str]:

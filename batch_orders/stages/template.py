@@ -30,31 +30,34 @@ def set_example_aside(mapped: Mapped) -> Mapped:
     sheet = mapped.sheet
     if len(found) == len(sheet.row_numbers):
         raise SheetError(messages.only_example(sheet.path), hint=messages.how_to_fill_in())
-    return dataclasses.replace(mapped, sheet=_without(sheet, found))
+    return _without_rows(mapped, found)
 
 
 def gone_titles(mapped: Mapped, findings: Iterable[Finding]) -> list[tuple[str, str]]:
     """The sheet's titles that its template offered and the catalog no longer has, each with the nearest now, or ""."""
-    sheet, at = mapped.sheet, mapped.positions.get(Column.PRODUCT_TITLE)
-    if sheet.template is None or at is None:
+    template = mapped.sheet.template
+    if template is None:
         return []
-    titles = dict(zip(sheet.row_numbers, sheet.frame[at].tolist(), strict=True))
+    titles, lines = mapped.values(Column.PRODUCT_TITLE), mapped.lines_by_number()
     gone: dict[str, str] = {}
     for finding in findings:
         if finding.code is FindingCode.UNKNOWN_PRODUCT:
-            title = titles[finding.rows[0]].strip()
-            if title in sheet.template.titles:
-                gone[title] = next(iter(finding.suggestions), "")
+            for line in lines[finding.rows[0]]:
+                title = titles[line].strip()
+                if title in template.titles and mapped.cells(line, Column.PRODUCT_TITLE) == finding.cells:
+                    gone[title] = next(iter(finding.suggestions), "")
     return list(gone.items())
 
 
 def _examples(mapped: Mapped) -> Sequence[int]:
     """The positions of the rows that are the example."""
-    emails = mapped.sheet.frame[mapped.positions[Column.EMAIL]].tolist()
-    marked = [row for row, email in enumerate(emails) if _same(email, messages.EXAMPLE_EMAIL)]
-    whose = {column: mapped.positions[column] for column in _WHOSE if column in mapped.positions}
-    texts = {row: mapped.sheet.frame.iloc[row].tolist() for row in marked}
-    return [row for row in marked if _is_untouched({column: texts[row][at] for column, at in whose.items()})]
+    emails = mapped.values(Column.EMAIL)
+    marked = [line for line, email in enumerate(emails) if _same(email, messages.EXAMPLE_EMAIL)]
+    if not marked:
+        return []
+    whose = {column: mapped.values(column) for column in _WHOSE if column in mapped.sources}
+    untouched = (line for line in marked if _is_untouched({column: texts[line] for column, texts in whose.items()}))
+    return list(dict.fromkeys(mapped.rows[line] for line in untouched))
 
 
 def _is_untouched(values: Mapping[Column, str]) -> bool:
@@ -63,6 +66,23 @@ def _is_untouched(values: Mapping[Column, str]) -> bool:
 
 def _same(text: str, example: str) -> bool:
     return " ".join(text.split()).casefold() == example.casefold()
+
+
+def _without_rows(mapped: Mapped, rows: Sequence[int]) -> Mapped:
+    """The sheet and its lines without these rows (positions)."""
+    gone = set(rows)
+    lines = [line for line, row in enumerate(mapped.rows) if row not in gone]
+    kept = [row for row in range(len(mapped.sheet.row_numbers)) if row not in gone]
+    new_row = {row: position for position, row in enumerate(kept)}
+    numbers = {mapped.sheet.row_numbers[row] for row in rows}
+    return dataclasses.replace(
+        mapped,
+        sheet=_without(mapped.sheet, rows),
+        rows=[new_row[mapped.rows[line]] for line in lines],
+        texts={column: [texts[line] for line in lines] for column, texts in mapped.texts.items()},
+        places={column: [places[line] for line in lines] for column, places in mapped.places.items()},
+        findings=tuple(finding for finding in mapped.findings if not numbers.intersection(finding.rows)),
+    )
 
 
 def _without(sheet: Sheet, rows: Sequence[int]) -> Sheet:

@@ -1,5 +1,7 @@
 """Cases are files: each folder of tests/cases holds a sheet and what `check --json` must say of it.
 
+Where there is a `mapping.toml` beside the sheet, it is read with that.
+
 A new case: add a folder with a sheet, run `python -m tests.functional.test_cases NAME`, and read every line of the
 `expected.json` that it writes before you commit it.
 """
@@ -30,12 +32,13 @@ CASES = Path(__file__).parents[1] / "cases"
 def said_of(case: Path, hub: Sandbox) -> dict[str, Any]:
     """What the program says of a case's sheet, without what differs from machine to machine."""
     (sheet,) = case.glob("sheet.*")
+    mapping = [f"--mapping={path}" for path in case.glob("mapping.toml")]
     login = {"BASE_URL": hub.base_url, "CLIENT_ID": hub.client_id, "CLIENT_SECRET": hub.client_secret}
     with tempfile.TemporaryDirectory() as home:
         settings = {f"BATCH_ORDERS_{name}": value for name, value in login.items()} | {"XDG_DATA_HOME": home}
         said = io.StringIO()
         with mock.patch.dict(os.environ, settings), contextlib.redirect_stdout(said):
-            code = run(["check", str(sheet), "--json", "--quiet"])
+            code = run(["check", str(sheet), *mapping, "--json", "--quiet"])
     document: dict[str, Any] = json.loads(said.getvalue())
     assert document["exit_code"] == code
     counts = {name: count for name, count in document["counts"].items() if count}

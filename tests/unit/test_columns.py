@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from batch_orders.errors import SheetError
 from batch_orders.messages.outcomes import COLUMN_NAMES
 from batch_orders.models import NEEDED, RESULT_COLUMNS, Cell, Column, Finding, FindingCode, Severity
-from batch_orders.stages import columns
 from batch_orders.stages.columns import known_column, map_columns, recognise
+from batch_orders.stages.columns.headers import normalised
+from batch_orders.stages.columns.synonyms import ADDRESS_PARTS, FIRST_LINES, NEXT_LINES, SYNONYMS
 from tests.builders import make_sheet
 
 _TEMPLATE = list(COLUMN_NAMES.values())
@@ -74,6 +75,35 @@ def test_our_own_names_and_the_templates_headers_are_known(column: Column) -> No
         ("Order ref", Column.ORDER_REFERENCE),
         ("Start date", Column.START_DATE),
         ("Eintrittsdatum", Column.START_DATE),
+        ("Dienstliche E-Mail", Column.EMAIL),
+        ("Primeiro nome", Column.FIRSTNAME),
+        ("Imię", Column.FIRSTNAME),
+        ("Voornaam", Column.FIRSTNAME),
+        ("Sobrenome", Column.LASTNAME),
+        ("Nazwisko", Column.LASTNAME),
+        ("Achternaam", Column.LASTNAME),
+        ("Telemóvel", Column.PHONE_NUMBER),
+        ("Nr telefonu", Column.PHONE_NUMBER),
+        ("Telefoonnummer", Column.PHONE_NUMBER),
+        ("Morada", Column.SHIPPING_ADDRESS),
+        ("Ulica i numer", Column.SHIPPING_ADDRESS),
+        ("Straat en huisnummer", Column.SHIPPING_ADDRESS),
+        ("Miejscowość", Column.SHIPPING_CITY),
+        ("Woonplaats", Column.SHIPPING_CITY),
+        ("CEP", Column.SHIPPING_ZIP),
+        ("Kod pocztowy", Column.SHIPPING_ZIP),
+        ("Kraj", Column.SHIPPING_COUNTRY),
+        ("Landcode", Column.SHIPPING_COUNTRY),
+        ("Sprzęt", Column.PRODUCT_TITLE),
+        ("Matériel", Column.PRODUCT_TITLE),
+        ("Apparatuur", Column.PRODUCT_TITLE),
+        ("Aantal", Column.QUANTITY),
+        ("Ilość", Column.QUANTITY),
+        ("Quantidade", Column.QUANTITY),
+        ("Sposób wysyłki", Column.EXPEDITE_SHIPPING),
+        ("Handtekening vereist", Column.IS_SIGNATURE_REQUIRED),
+        ("Data de admissão", Column.START_DATE),
+        ("Datum in dienst", Column.START_DATE),
     ],
 )
 def test_synonyms(header: str, column: Column) -> None:
@@ -99,7 +129,24 @@ def test_a_bare_reference_is_not_an_order_reference(header: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Nom", "Nombre", "Amount", "Region", "Firma", "Estado", "Title", "Address line 1", "Address 1"],
+    [
+        "Nom",
+        "Nombre",
+        "Amount",
+        "Region",
+        "Firma",
+        "Estado",
+        "Title",
+        "Address line 1",
+        "Address 1",
+        "Nome",
+        "Naam",
+        "Apelido",
+        "Assinatura",
+        "Equipo",
+        "Data",
+        "Kontakt",
+    ],
 )
 def test_words_with_two_meanings_are_nobodys(header: str) -> None:
     """A "Region" is EMEA, "Amount" a price, "Firma" a German company, "Address 1" only half an address."""
@@ -109,9 +156,7 @@ def test_words_with_two_meanings_are_nobodys(header: str) -> None:
 def test_each_synonym_means_one_column() -> None:
     """No normalised header stands for two columns."""
     listed = Counter(
-        name
-        for column, names in columns._SYNONYMS.items()
-        for name in {columns._normalised(each) for each in (*names, column.value)}
+        name for column, names in SYNONYMS.items() for name in {normalised(each) for each in (*names, column.value)}
     )
     assert [name for name, times in listed.items() if times > 1] == []
 
@@ -141,13 +186,13 @@ def test_positions() -> None:
     """Every column where its header stands; the person's own are nowhere."""
     headers = ["Notes", *reversed(_TEMPLATE), ""]
     mapped = map_columns(make_sheet(headers, [["x"] * len(headers)]))
-    assert {column: headers[position] for column, position in mapped.positions.items()} == COLUMN_NAMES
+    assert {column: headers[position] for column, (position,) in mapped.sources.items()} == COLUMN_NAMES
     assert (mapped.results, mapped.prefix) == ((), "")
 
 
 def test_only_what_every_country_needs_is_needed() -> None:
     """Postal code and state depend on the country, and are validation's to ask for."""
-    assert set(map_columns(make_sheet(_NEEDED, [["x"] * len(_NEEDED)])).positions) == set(NEEDED)
+    assert set(map_columns(make_sheet(_NEEDED, [["x"] * len(_NEEDED)])).sources) == set(NEEDED)
 
 
 def test_every_missing_column_is_told_at_once() -> None:
@@ -232,10 +277,64 @@ def test_only_exact_names_are_our_results() -> None:
     assert (mapped.results, mapped.prefix) == ((), "")
 
 
-def test_the_first_line_is_the_address_where_it_stands_alone() -> None:
-    """With a second line it would be half an address, so the column counts as missing then."""
-    headers = ["Email", "First name", "Last name", "Phone", "Address line 1", "City", "Country", "Product title", "Qty"]
-    assert map_columns(make_sheet(headers, [[""] * 9])).positions[Column.SHIPPING_ADDRESS] == 4
-    with pytest.raises(SheetError) as stopped:
-        map_columns(make_sheet([*headers, "Address line 2"], [[""] * 10]))
-    assert [finding.column for finding in stopped.value.findings] == [Column.SHIPPING_ADDRESS]
+# Addresses in several columns -----------------------------------------------------------------------------------
+
+_BUT_ADDRESS = [COLUMN_NAMES[column] for column in NEEDED if column is not Column.SHIPPING_ADDRESS]
+
+
+def _address(**cells: str) -> tuple[list[str], list[str]]:
+    """What is said of the address's columns, and the value that they come to; one row."""
+    headers = [name.replace("_", " ") for name in cells]
+    sheet = make_sheet([*_BUT_ADDRESS, *headers], [["x"] * len(_BUT_ADDRESS) + list(cells.values())])
+    try:
+        mapped = map_columns(sheet)
+    except SheetError as error:
+        found = [finding for finding in error.findings if isinstance(finding, Finding)]
+        assert {(f.code, f.column) for f in found} == {(FindingCode.MISSING_COLUMN, Column.SHIPPING_ADDRESS)}
+        return [finding.message for finding in found], []
+    assert all((f.code, f.severity) == (FindingCode.REPAIRED, Severity.REPAIR) for f in mapped.findings)
+    return [" ".join(map(str, f.cells)) for f in mapped.findings], mapped.values(Column.SHIPPING_ADDRESS)
+
+
+@pytest.mark.parametrize("header", ["Address_line_1", "Address_1", "Street_1", "Adresszeile_1"])
+def test_the_first_line_is_the_address_where_it_stands_alone(header: str) -> None:
+    """There is nothing else that it could be half of."""
+    assert _address(**{header: "1 Main Street"}) == ([], ["1 Main Street"])
+
+
+@pytest.mark.parametrize("first", ["Address", "Street", "Address_line_1", "Shipping_address_line_1"])
+def test_numbered_lines_are_joined_and_it_is_said(first: str) -> None:
+    """A "line 2" can only go on where line 1 ends; the finding names both cells."""
+    assert _address(**{first: "1 Main Street ", "Address_line_2": " Apt 4B"}) == (["I2 J2"], ["1 Main Street, Apt 4B"])
+    lines = {first: "1 Main Street", "Address_line_3": "Floor 9", "Address_line_2": "Apt 4B"}
+    assert _address(**lines) == (["I2 K2 J2"], ["1 Main Street, Apt 4B, Floor 9"])
+
+
+def test_a_blank_second_line_changes_nothing() -> None:
+    """No separator, and nothing to say."""
+    assert _address(Address_line_1="1 Main Street", Address_line_2=" ") == ([], ["1 Main Street"])
+    assert _address(Address="1 Main Street", Address_2=" ") == ([], ["1 Main Street"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "line"),
+    [
+        ("Address", "Address_2", 'shipping_address = ["Address", "Address 2"]'),
+        ("Address_1", "Address_2", 'shipping_address = ["Address 1", "Address 2"]'),
+        ("Street", "House_number", 'shipping_address = { join = ["Street", "House number"], with = " " }'),
+        ("Straße", "Hausnummer", 'shipping_address = { join = ["Straße", "Hausnummer"], with = " " }'),
+        ("Address", "Apt", 'shipping_address = { join = ["Address", "Apt"], with = " " }'),
+    ],
+)
+def test_half_an_address_is_refused_with_the_line_that_joins_it(first: str, second: str, line: str) -> None:
+    """An "Address 2" may be another address, and a house number stands before or after the street: nobody guesses."""
+    ((message,), values) = _address(**{first: "1 Main Street", second: "4"})
+    assert values == []
+    assert f"`{line}`" in message
+    assert f'`ignore = ["{second.replace("_", " ")}"]`' in message
+
+
+def test_no_part_of_an_address_is_another_column() -> None:
+    """A header that is taken for a column of ours would never be missed."""
+    for name in (*ADDRESS_PARTS, *FIRST_LINES, *(name for names in NEXT_LINES for name in names)):
+        assert known_column(name) is None, name

@@ -57,10 +57,10 @@ def test_no_item_is_lost_or_added(rows: list[tuple[str, str, str, str]]) -> None
     """Every row stands in exactly one order, or in none where it has no e-mail; its item stands there too."""
     checked = _checked(rows)
     orders, loose = group(checked)
-    assert sorted([row for order in orders for row in order.rows] + list(loose)) == list(range(len(rows)))
+    assert sorted([row for order in orders for row in order.lines] + list(loose)) == list(range(len(rows)))
     assert {row for row, values in enumerate(rows) if not values[0].strip()} == set(loose)
     for order in orders:
-        items = Counter((checked.frame["product_title"][row], checked.frame["quantity"][row]) for row in order.rows)
+        items = Counter((checked.frame["product_title"][row], checked.frame["quantity"][row]) for row in order.lines)
         assert Counter(order.contents.items) == items
     assert len({(order.employee, order.reference) for order in orders}) == len(orders)
 

@@ -48,7 +48,7 @@ def _plan(
     unsent = Outcome(status=RowStatus.READY, message="")
     done = report(planned, mapped, command="check", run_id=None, ended={}, unsent=unsent, about=())
     assert len(done.orders) == 1
-    assert order.rows == tuple(range(len(rows)))
+    assert order.lines == tuple(range(len(rows)))
     return [row.status for row in done.rows]
 
 

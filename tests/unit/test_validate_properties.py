@@ -104,13 +104,13 @@ def test_any_text(rows: list[tuple[str, ...]]) -> None:
 
 def _summary(checked: Checked) -> Counter[tuple[object, ...]]:
     frame = checked.mapped.sheet.frame
-    positions = checked.mapped.positions
+    first = checked.mapped.sheet.first_column
     return Counter(
         (
             finding.code,
             finding.severity,
             finding.column,
-            tuple(sorted(frame[positions[finding.column]][cell.row - 2] for cell in finding.cells)),
+            tuple(sorted(frame[cell.column - first][cell.row - 2] for cell in finding.cells)),
         )
         for finding in checked.findings
         if finding.column is not None

@@ -7,7 +7,6 @@ then come `unknown`, `invalid`, `changed`, `held`, and what is left may be sent.
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ __all__ = ["numbers_in_sheet", "plan", "standing", "traces_asked_for"]
 def plan(
     checked: Checked,
     orders: Sequence[tuple[str | None, Order]],
-    loose_rows: tuple[int, ...],
+    loose_lines: tuple[int, ...],
     *,
     remembered: Mapping[str, Remembered],
     history: History,
@@ -50,24 +49,24 @@ def plan(
 
     `released` are the keys of orders that a person sends on purpose although they look like a mistake.
     """
-    errors = _errors_by_row(checked)
-    in_doubt = _rows_in_doubt(checked)
+    errors = _errors_by_line(checked)
+    in_doubt = _lines_in_doubt(checked)
     decisions = [
         _unknown_here(order, key, checked)
-        if not in_doubt.isdisjoint(order.rows) and key not in remembered
+        if not in_doubt.isdisjoint(order.lines) and key not in remembered
         else _decide(order, key, errors, remembered.get(key) if key else None, retry_rejected=retry_rejected)
         for key, order in orders
     ]
     still_open = [position for position, decision in enumerate(decisions) if decision.settled is None]
-    guarded = guard(checked, orders, loose_rows, history, open_orders=still_open, released=released)
+    guarded = guard(checked, orders, loose_lines, history, open_orders=still_open, released=released)
     for position, messages in guarded.holds.items():
         decisions[position] = _held(decisions[position], " ".join(dict.fromkeys(messages)))
     placed = [d for d in decisions if d.settled and d.settled.status is RowStatus.ALREADY_ORDERED]
-    done = {row for decision in placed for row in decision.order.rows}
+    done = {line for decision in placed for line in decision.order.lines}
     warned = [long_ago(checked, d.order, remembered[d.key], history.now) for d in placed if d.key]
     return Plan(
         decisions=tuple(decisions),
-        loose_rows=loose_rows,
+        loose_lines=loose_lines,
         findings=(
             *_still_matter(checked, done),
             *guarded.findings,
@@ -78,23 +77,23 @@ def plan(
     )
 
 
-def _rows_in_doubt(checked: Checked) -> set[int]:
-    """The rows of a results file that say `unknown`."""
+def _lines_in_doubt(checked: Checked) -> set[int]:
+    """The lines of a results file whose rows say `unknown`."""
     if not checked.mapped.results:
         return set()
-    said = checked.mapped.sheet.frame[checked.mapped.results[0]].tolist()
-    return {row for row, status in enumerate(said) if status.strip() == RowStatus.UNKNOWN}
+    said = checked.mapped.own_values(checked.mapped.results[0])
+    return {line for line, status in enumerate(said) if status.strip() == RowStatus.UNKNOWN}
 
 
 def _unknown_here(order: Order, key: str | None, checked: Checked) -> Decision:
     """Another ledger's unknown order stays unknown: a lost ledger is no proof that nothing was placed."""
-    message = outcomes.unknown_elsewhere(shlex.quote(checked.mapped.sheet.path.name))
+    message = outcomes.unknown_elsewhere(checked.mapped.on_command_line)
     return Decision(order=order, key=key, settled=Outcome(status=RowStatus.UNKNOWN, message=message))
 
 
 def _held(decision: Decision, message: str) -> Decision:
     """The order looks like a mistake: rows with errors of their own stay invalid, the others are held for this."""
-    rows = decision.blocked or ((RowStatus.HELD, message),) * len(decision.order.rows)
+    rows = decision.blocked or ((RowStatus.HELD, message),) * len(decision.order.lines)
     blocked = tuple((RowStatus.HELD, message) if status is RowStatus.HELD else (status, text) for status, text in rows)
     return dataclasses.replace(decision, blocked=blocked)
 
@@ -125,16 +124,16 @@ def _decide(
     retry_rejected: bool,
 ) -> Decision:
     settled = standing(remembered, order.contents, retry_rejected=retry_rejected) if remembered else None
-    wrong = [row for row in order.rows if row in errors]
+    wrong = [line for line in order.lines if line in errors]
     if not wrong or (settled is not None and settled.status in {RowStatus.ALREADY_ORDERED, RowStatus.UNKNOWN}):
         return Decision(order=order, key=key, settled=settled)
-    numbers = [errors[row][0][0] for row in wrong]
+    numbers = list(dict.fromkeys(errors[line][0][0] for line in wrong))
     fine = (
         (RowStatus.CHANGED, settled.message)
         if settled is not None and settled.status is RowStatus.CHANGED
         else (RowStatus.HELD, outcomes.held(numbers))
     )
-    blocked = tuple((RowStatus.INVALID, _messages(errors[row])) if row in errors else fine for row in order.rows)
+    blocked = tuple((RowStatus.INVALID, _messages(errors[line])) if line in errors else fine for line in order.lines)
     return Decision(order=order, key=key, blocked=blocked)
 
 
@@ -142,14 +141,15 @@ def _messages(errors: Sequence[tuple[int, str]]) -> str:
     return " ".join(dict.fromkeys(message for _, message in errors))
 
 
-def _errors_by_row(checked: Checked) -> dict[int, list[tuple[int, str]]]:
-    """The error messages at each position, with Excel's row number."""
-    position = {number: row for row, number in enumerate(checked.mapped.sheet.row_numbers)}
+def _errors_by_line(checked: Checked) -> dict[int, list[tuple[int, str]]]:
+    """The error messages about each line's row, with Excel's number of it: an error in a row is all its lines'."""
+    lines = checked.mapped.lines_by_number()
     errors: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for finding in checked.findings:
         if finding.severity is Severity.ERROR:
             for number in finding.rows:
-                errors[position[number]].append((number, finding.message))
+                for line in lines[number]:
+                    errors[line].append((number, finding.message))
     return dict(errors)
 
 
@@ -157,8 +157,7 @@ def _still_matter(checked: Checked, done: set[int]) -> tuple[Finding, ...]:
     """Findings about rows that are ordered already are dropped: nobody need mend them."""
     if not done:
         return checked.findings
-    numbers = checked.mapped.sheet.row_numbers
-    gone = {numbers[row] for row in done}
+    gone = set(checked.mapped.row_numbers(done))
     return tuple(f for f in checked.findings if not f.rows or not gone.issuperset(f.rows))
 
 
@@ -167,28 +166,27 @@ def _shortages(checked: Checked, decisions: Sequence[Decision], catalog: Catalog
     titles = checked.frame[Column.PRODUCT_TITLE]
     quantities = checked.frame[Column.QUANTITY]
     asked: dict[str, int] = defaultdict(int)
-    rows: dict[str, list[int]] = defaultdict(list)
+    lines: dict[str, list[int]] = defaultdict(list)
     for decision in decisions:
         if decision.send:
-            for row in decision.order.rows:
-                asked[titles[row]] += int(quantities[row])
-                rows[titles[row]].append(row)
+            for line in decision.order.lines:
+                asked[titles[line]] += int(quantities[line])
+                lines[titles[line]].append(line)
     stock = catalog.stock
     return tuple(
-        _shortage(checked, title, asked[title], stock.get(title, 0), rows[title])
+        _shortage(checked, title, asked[title], stock.get(title, 0), lines[title])
         for title in asked
         if asked[title] > stock.get(title, 0)
     )
 
 
-def _shortage(checked: Checked, title: str, asked: int, stock: int, rows: Sequence[int]) -> Finding:
-    sheet, position = checked.mapped.sheet, checked.mapped.positions[Column.PRODUCT_TITLE]
-    numbers = tuple(sheet.row_numbers[row] for row in rows)
+def _shortage(checked: Checked, title: str, asked: int, stock: int, lines: Sequence[int]) -> Finding:
+    numbers = checked.mapped.row_numbers(lines)
     return Finding(
         code=FindingCode.OUT_OF_STOCK,
         severity=Severity.WARNING,
         message=finding_messages.out_of_stock(title, asked, stock, asked - stock, numbers),
         column=Column.PRODUCT_TITLE,
         rows=numbers,
-        cells=tuple(sheet.cell(row, position) for row in rows),
+        cells=checked.mapped.cells_of(lines, Column.PRODUCT_TITLE),
     )

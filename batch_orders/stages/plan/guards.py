@@ -6,7 +6,6 @@ it was ordered and that the ledger does not know: each is held until a person ha
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -38,7 +37,7 @@ class Guarded:
 def guard(
     checked: Checked,
     orders: Sequence[tuple[str | None, Order]],
-    loose_rows: Sequence[int],
+    loose_lines: Sequence[int],
     history: History,
     *,
     open_orders: Sequence[int],
@@ -48,7 +47,7 @@ def guard(
     holds: dict[int, list[str]] = defaultdict(list)
     findings: list[Finding] = []
     for position, code, message in (
-        *_near_duplicates(checked, orders, loose_rows, history, open_orders),
+        *_near_duplicates(checked, orders, loose_lines, history, open_orders),
         *_repeats(checked, orders, history, open_orders),
     ):
         key, order = orders[position]
@@ -74,8 +73,7 @@ def long_ago(checked: Checked, order: Order, remembered: Remembered, now: dateti
 def _about_order(
     checked: Checked, order: Order, code: FindingCode, message: str, severity: Severity = Severity.ERROR
 ) -> Finding:
-    numbers = checked.mapped.sheet.row_numbers
-    return Finding(code=code, severity=severity, message=message, rows=tuple(numbers[row] for row in order.rows))
+    return Finding(code=code, severity=severity, message=message, rows=checked.mapped.row_numbers(order.lines))
 
 
 # The same person under another e-mail address ----------------------------------------------------------------
@@ -84,14 +82,13 @@ def _about_order(
 def _near_duplicates(
     checked: Checked,
     orders: Sequence[tuple[str | None, Order]],
-    loose_rows: Sequence[int],
+    loose_lines: Sequence[int],
     history: History,
     open_orders: Sequence[int],
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """Against the ledger's orders first, then against the sheet's own, where both are held."""
-    in_sheet = _people_in_sheet(checked, orders, loose_rows, open_orders)
+    in_sheet = _people_in_sheet(checked, orders, loose_lines, open_orders)
     said = numbers_in_sheet(checked)
-    numbers = checked.mapped.sheet.row_numbers
     for position in open_orders:
         order = orders[position][1]
         traces = identity.traces(order.employee, order.contents)
@@ -103,19 +100,19 @@ def _near_duplicates(
         ]
         # A results row that was ordered, with another e-mail address now: a person who was renamed, say.
         taken = [
-            (email, said[row])
-            for row in order.rows
-            if row in said
-            and (email := history.known_numbers.get(said[row]))
+            (email, said[line])
+            for line in order.lines
+            if line in said
+            and (email := history.known_numbers.get(said[line]))
             and identity.normalise_email(email) != order.employee
         ]
-        others = sorted({row for trace in traces for who, row in in_sheet[trace] if who != order.employee})
+        others = sorted({line for trace in traces for who, line in in_sheet[trace] if who != order.employee})
         if known:
             message = messages.near_duplicate_of_placed(known[0].email, known[0].order_number)
         elif taken:
             message = messages.number_of_another(*taken[0])
         elif others:
-            message = messages.near_duplicate_in_sheet([numbers[row] for row in others])
+            message = messages.near_duplicate_in_sheet(checked.mapped.row_numbers(others))
         else:
             continue
         yield position, FindingCode.NEAR_DUPLICATE, message
@@ -124,20 +121,21 @@ def _near_duplicates(
 def _people_in_sheet(
     checked: Checked,
     orders: Sequence[tuple[str | None, Order]],
-    loose_rows: Sequence[int],
+    loose_lines: Sequence[int],
     open_orders: Sequence[int],
 ) -> Mapping[str, Sequence[tuple[str, int]]]:
-    """By trace: who (an employee, or a row without an e-mail) has it, and at which row."""
+    """By trace: who (an employee, or a row without an e-mail) has it, and at which line."""
     people: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for position in open_orders:
         order = orders[position][1]
         for trace in identity.traces(order.employee, order.contents):
-            people[trace].append((order.employee, order.rows[0]))
+            people[trace].append((order.employee, order.lines[0]))
     names = (Column.FIRSTNAME, Column.LASTNAME, Column.PHONE_NUMBER, Column.SHIPPING_ZIP)
     columns = {name: checked.frame[name] for name in names}
-    for row in loose_rows:
-        for trace in identity.traces_of_person(*(str(columns[name].iloc[row]) for name in names)):
-            people[trace].append((f"row {row}", row))
+    for line in loose_lines:
+        who = f"row {checked.mapped.row_number(line)}"
+        for trace in identity.traces_of_person(*(str(columns[name].iloc[line]) for name in names)):
+            people[trace].append((who, line))
     return people
 
 
@@ -148,7 +146,6 @@ def _repeats(
     checked: Checked, orders: Sequence[tuple[str | None, Order]], history: History, open_orders: Sequence[int]
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """The same employee, name and title under another reference, placed lately or in the same sheet."""
-    numbers = checked.mapped.sheet.row_numbers
     by_person: dict[tuple[str, str], list[int]] = defaultdict(list)
     for position in open_orders:
         order = orders[position][1]
@@ -166,7 +163,7 @@ def _repeats(
             for title in sorted(titles & {item.product_title for item in remembered.contents.items})
         ]
         twins = [
-            (title, numbers[orders[other][1].rows[0]])
+            (title, checked.mapped.row_number(orders[other][1].lines[0]))
             for other in by_person[order.employee, name]
             if other != position
             for title in sorted(titles & _titles(orders[other][1]))
@@ -189,20 +186,21 @@ def _unknown_history(
     checked: Checked, orders: Sequence[tuple[str | None, Order]], history: History, open_orders: Sequence[int]
 ) -> Iterable[tuple[int, Finding]]:
     """A row of a results file carries an order number that the ledger does not know."""
-    said = numbers_in_sheet(checked)
+    said, mapped = numbers_in_sheet(checked), checked.mapped
     for position in open_orders:
-        for row in orders[position][1].rows:
-            number = said.get(row)
+        # A row's lines carry one number: it is told once.
+        lines = {mapped.row_number(line): line for line in orders[position][1].lines}
+        for row_number, line in lines.items():
+            number = said.get(line)
             if number and number not in history.known_numbers:
-                sheet = checked.mapped.sheet
                 yield (
                     position,
                     Finding(
                         code=FindingCode.UNKNOWN_HISTORY,
                         severity=Severity.ERROR,
-                        message=messages.unknown_history(number, shlex.quote(sheet.path.name)),
-                        rows=(sheet.row_numbers[row],),
-                        cells=(sheet.cell(row, _number_column(checked)),),
+                        message=messages.unknown_history(number, mapped.on_command_line),
+                        rows=(row_number,),
+                        cells=(mapped.sheet.cell(mapped.rows[line], _number_column(checked)),),
                     ),
                 )
 
@@ -212,11 +210,11 @@ def _number_column(checked: Checked) -> int:
 
 
 def numbers_in_sheet(checked: Checked) -> dict[int, str]:
-    """The order number that each row carries, where the sheet is a results file that comes back."""
+    """The order number that each line's row carries, where the sheet is a results file that comes back."""
     if not checked.mapped.results:
         return {}
-    column = checked.mapped.sheet.frame[_number_column(checked)].tolist()
-    return {row: text.strip() for row, text in enumerate(column) if text.strip()}
+    column = checked.mapped.own_values(_number_column(checked))
+    return {line: text.strip() for line, text in enumerate(column) if text.strip()}
 
 
 def traces_asked_for(orders: Sequence[tuple[str | None, Order]]) -> set[str]:

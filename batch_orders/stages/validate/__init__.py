@@ -68,7 +68,7 @@ def validate(mapped: Mapped, catalog: Catalog) -> Checked:
         *order_findings(mapped, grouping, own=own, countries=countries),
         *example_findings(mapped, own),
     )
-    findings = [*odd, *without_echoes(found, odd)]
+    findings = [*mapped.findings, *odd, *without_echoes(found, odd)]
     return Checked(mapped=mapped, frame=_frame(whole, grouping), findings=_in_order(findings))
 
 
@@ -95,7 +95,8 @@ def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         column = _COLUMN_RANK[finding.column] if finding.column else -1
         return finding.rows[0] if finding.rows else 0, column, _CODE_RANK[finding.code], finding.message
 
-    return tuple(sorted(findings, key=place))
+    # What is wrong with a row is found at each of its lines.
+    return tuple(sorted(dict.fromkeys(findings), key=place))
 
 
 def _refuse_lacking_columns(mapped: Mapped, countries: Sequence[str]) -> None:
@@ -104,7 +105,7 @@ def _refuse_lacking_columns(mapped: Mapped, countries: Sequence[str]) -> None:
         Column.SHIPPING_STATE: bool(found) and found.issubset(STRICT),
         Column.SHIPPING_ZIP: bool(found) and all(needs_zip(country) for country in found),
     }
-    lacking = [column for column, needed in needed_everywhere.items() if needed and column not in mapped.positions]
+    lacking = [column for column, needed in needed_everywhere.items() if needed and column not in mapped.sources]
     if lacking:
         raise SheetError(
             messages.lacks_columns(mapped.sheet.path),
@@ -114,7 +115,7 @@ def _refuse_lacking_columns(mapped: Mapped, countries: Sequence[str]) -> None:
 
 
 def _missing_columns(mapped: Mapped, lacking: Sequence[Column]) -> Iterator[Finding]:
-    known = set(mapped.positions.values())
+    known = {position for sources in mapped.sources.values() for position in sources}
     others = [header for position, header in enumerate(mapped.sheet.headers) if position not in known and fold(header)]
     for column in lacking:
         names = [fold(name) for name in (column.value, COLUMN_NAMES[column], *COLUMN_NAMES[column].split("/"))]

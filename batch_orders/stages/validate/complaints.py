@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from batch_orders.messages.mappings import from_mapping, made_by_mapping
 from batch_orders.models import Column, Finding, Severity
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from batch_orders.models import FindingCode, Mapped
 
-# Our columns, as lists of equal length: the value of each row.
+# Our columns, as lists of equal length: the value of each line.
 Values = dict[Column, list[str]]
 
 
@@ -23,15 +24,26 @@ class Complaint(NamedTuple):
     severity: Severity = Severity.ERROR
 
 
-def finding(mapped: Mapped, code: FindingCode, column: Column, rows: Sequence[int], complaint: Complaint) -> Finding:
-    """The complaint as a finding about these rows (positions); it has no cells where the sheet lacks the column."""
-    sheet, position = mapped.sheet, mapped.positions.get(column)
+def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
+    """The complaint as a finding about these lines; it has no cells where the sheet lacks the column."""
+    note = "" if complaint.severity is Severity.REPAIR else _told_by_mapping(mapped, column, lines[0])
     return Finding(
         code=code,
         severity=complaint.severity,
-        message=complaint.message,
+        message=complaint.message + note,
         column=column,
-        rows=tuple(sheet.row_numbers[row] for row in rows),
-        cells=() if position is None else tuple(sheet.cell(row, position) for row in rows),
+        rows=mapped.row_numbers(lines),
+        cells=mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
     )
+
+
+def _told_by_mapping(mapped: Mapped, column: Column, line: int) -> str:
+    """What to add where a value is not what stands in the cell, because the mapping file says so."""
+    if not mapped.mapping or column not in mapped.texts:
+        return ""
+    if not mapped.sources[column]:
+        return f" {from_mapping(mapped.mapping)}"
+    cells, value = mapped.cells(line, column), mapped.texts[column][line]
+    written = [mapped.sheet.text(cell) for cell in cells]
+    return f" {made_by_mapping(mapped.mapping)}" if len(written) == 1 and written[0].strip() != value else ""

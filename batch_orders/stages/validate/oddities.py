@@ -18,7 +18,7 @@ def odd_findings(mapped: Mapped) -> Iterator[Finding]:
 
     What is hidden in a column of the person's own is theirs to hide.
     """
-    ours = {mapped.sheet.first_column + position: column for column, position in mapped.positions.items()}
+    ours = mapped.column_at()
     for oddity in mapped.sheet.oddities:
         touched = [ours[column] for column in oddity.columns if column in ours]
         is_ours = bool(touched) or not oddity.columns

@@ -116,8 +116,7 @@ class _Orders:
             first: dict[str, int] = {}
             for row in holding:
                 first.setdefault(values[row], row)
-            position = self._mapped.positions[column]
-            cells = {value: self._mapped.sheet.cell(row, position) for value, row in first.items()}
+            cells = {value: self._mapped.cells(row, column)[0] for value, row in first.items()}
             references = self._references(rows) if column in _NAMES else ()
             complaint = Complaint(messages.conflict(column, cells, references), references)
             yield finding(self._mapped, FindingCode.CONFLICT, column, holding, complaint)
@@ -138,7 +137,7 @@ class _Orders:
         values = self._own[column]
 
         def tell(rows: Rows) -> Iterator[Finding]:
-            message = messages.required_once(column, has_column=column in self._mapped.positions)
+            message = messages.required_once(column, has_column=column in self._mapped.sources)
             yield self._at_first_row(FindingCode.REQUIRED, column, rows, Complaint(message))
 
         return _Rule(holds=lambda rows: any(values[row] for row in rows), tell=tell)
@@ -149,7 +148,7 @@ class _Orders:
 
         def tell(rows: Rows) -> Iterator[Finding]:
             where = country_name(self._countries[rows[0]])
-            has_column = Column.SHIPPING_ZIP in self._mapped.positions
+            has_column = Column.SHIPPING_ZIP in self._mapped.sources
             message = messages.required_once(Column.SHIPPING_ZIP, has_column=has_column, where=where)
             yield self._at_first_row(FindingCode.ZIP, Column.SHIPPING_ZIP, rows, Complaint(message))
 
@@ -163,7 +162,7 @@ class _Orders:
 
         def tell(rows: Rows) -> Iterator[Finding]:
             country = self._countries[rows[0]]
-            where, has_column = country_name(country), Column.SHIPPING_STATE in self._mapped.positions
+            where, has_column = country_name(country), Column.SHIPPING_STATE in self._mapped.sources
             if country in STRICT:
                 complaint = Complaint(messages.required_once(Column.SHIPPING_STATE, has_column=has_column, where=where))
             else:
@@ -193,10 +192,9 @@ class _Orders:
             at: Mapping[str, list[int]] = defaultdict(list)
             for row in rows:
                 at[titles[row]].append(row)
-            position = self._mapped.positions[Column.PRODUCT_TITLE]
             for title, places in at.items():
                 if title and len(places) > 1:
-                    cells = [self._mapped.sheet.cell(row, position) for row in places]
+                    cells = self._mapped.cells_of(places, Column.PRODUCT_TITLE)
                     complaint = Complaint(messages.duplicate_item(title, cells))
                     yield finding(self._mapped, FindingCode.DUPLICATE_ITEM, Column.PRODUCT_TITLE, places, complaint)
 

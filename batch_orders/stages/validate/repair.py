@@ -21,7 +21,7 @@ from batch_orders.stages.validate.texts import clean, fold, squeeze
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from batch_orders.models import Catalog, Finding, Mapped
+    from batch_orders.models import Catalog, Finding, Mapped, Value
 
 _YES = ("yes", "y", "true", "1", "1.0", "ja", "oui", "sí", "si", "sim", "tak", "wahr", "vrai")
 _NO = ("no", "n", "false", "0", "0.0", "nein", "non", "não", "nie", "falsch", "faux")
@@ -38,12 +38,7 @@ _WITHOUT_MENTION = {Column.PHONE_NUMBER, Column.IS_SIGNATURE_REQUIRED}
 
 def take(mapped: Mapped) -> Values:
     """Our columns as the sheet has them; a column that it lacks is blank."""
-    frame = mapped.sheet.frame
-    blank = [""] * len(frame)
-    return {
-        column: frame[mapped.positions[column]].tolist() if column in mapped.positions else list(blank)
-        for column in Column
-    }
+    return {column: mapped.values(column) for column in Column}
 
 
 def repair(raw: Values, catalog: Catalog) -> Values:
@@ -75,25 +70,33 @@ def repair_places(own: Values, countries: Sequence[str]) -> tuple[Values, Mappin
 
 def repair_findings(mapped: Mapped, raw: Values, own: Values) -> Iterator[Finding]:
     """One finding for each cell that was put right; composing letters (NFC) is not worth one."""
-    for column in mapped.positions:
-        if column in _WITHOUT_MENTION:
+    for column, sources in mapped.sources.items():
+        if not sources or column in _WITHOUT_MENTION:
             continue
-        for row, (before, after) in enumerate(zip(raw[column], own[column], strict=True)):
+        for line, (before, after) in enumerate(zip(raw[column], own[column], strict=True)):
             if before != after and after and unicodedata.normalize("NFC", before) != after:
                 complaint = Complaint(messages.repaired(before, after), severity=Severity.REPAIR)
-                yield finding(mapped, FindingCode.REPAIRED, column, [row], complaint)
+                yield finding(mapped, FindingCode.REPAIRED, column, [line], complaint)
     yield from _zeros_of_the_format(mapped, raw)
 
 
 def _zeros_of_the_format(mapped: Mapped, raw: Values) -> Iterator[Finding]:
     """A ZIP code that is a number in the workbook, whose leading zeros only the cell's format shows."""
-    position = mapped.positions.get(Column.SHIPPING_ZIP)
-    for (row, column), value in mapped.sheet.values.items():
-        text = raw[Column.SHIPPING_ZIP][row] if column == position else ""
-        if text.startswith("0") and not isinstance(value.value, bool) and isinstance(value.value, int | float):
+    sources = mapped.sources.get(Column.SHIPPING_ZIP, ())
+    if len(sources) != 1:
+        return
+    numbers = {
+        row for (row, column), value in mapped.sheet.values.items() if column == sources[0] and _is_number(value)
+    }
+    for line, (row, text) in enumerate(zip(mapped.rows, raw[Column.SHIPPING_ZIP], strict=True)):
+        if row in numbers and text.startswith("0"):
             message = messages.zeros_of_the_format(text)
             complaint = Complaint(message, severity=Severity.REPAIR)
-            yield finding(mapped, FindingCode.REPAIRED, Column.SHIPPING_ZIP, [row], complaint)
+            yield finding(mapped, FindingCode.REPAIRED, Column.SHIPPING_ZIP, [line], complaint)
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value.value, int | float) and not isinstance(value.value, bool)
 
 
 def _each(function: Callable[[str], str], values: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from batch_orders.messages import findings as messages
+from batch_orders.messages.mappings import no_item
 from batch_orders.models import Column, FindingCode
 from batch_orders.stages.validate import rules
 from batch_orders.stages.validate.complaints import Complaint, Values, finding
@@ -74,6 +75,8 @@ def row_findings(
     for row, name in failures(row_schema(catalog, on_several), frame):
         rule = known[name]
         complaint = rule.complaint(row)
+        if rule.code is FindingCode.REQUIRED and mapped.lacks_items(row):
+            complaint = Complaint(no_item(mapped.item_headers()))
         if complaint is not None:
             yield finding(mapped, rule.code, rule.column, [row], complaint)
 

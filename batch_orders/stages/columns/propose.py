@@ -1,0 +1,370 @@
+"""Propose: a mapping file for a foreign sheet, guessed from its headers, its values and the catalog.
+
+Each guess has a score from 0 to 100. What is sure stands in the file; what is not stands there commented out, with the
+next best beside it: a person edits the file before it is used, and a low score is never applied by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import pycountry
+from rapidfuzz import fuzz, process
+
+from batch_orders.models import NEEDED, RESULT_COLUMNS, SURE, Column, Guess, MappingFile, Proposal
+from batch_orders.stages.columns.headers import (
+    ADDRESS_PART,
+    FIRST_LINE,
+    LINES_AFTER,
+    NAMES,
+    known_column,
+    nearness,
+    normalised,
+)
+from batch_orders.stages.columns.lines import means_how_many
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from batch_orders.models import Sheet
+
+# Below it a guess is not even worth a comment.
+_WORTH_A_LOOK = 55
+# A header that is known by the table, and one that stands beside another of the same column.
+_KNOWN, _KNOWN_TWICE = 100, 80
+# The best title must be better than the next by this much to be sure.
+_CLEARLY = 5
+_NOT_SURE = SURE - 1
+_MOST_ALTERNATIVES = 3
+_MOST_TRANSLATIONS = 200
+# Distinct values that are looked at to tell what a column holds, and the share of them that must fit.
+_SAMPLE = 50
+_MOST_FIT = 0.8
+_SOME_FIT = 0.5
+
+_NO_OTHERS: tuple[tuple[str, int], ...] = ()
+_ADDRESS = Column.SHIPPING_ADDRESS
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_DIGITS = re.compile(r"[0-9]+")
+_LAST_NUMBER = re.compile(r"[\s_#-]*[0-9]{1,2}\s*\Z")
+# What an item column's header says, in the languages of the table of synonyms.
+_ITEM_WORDS = frozenset(
+    ("laptop", "laptops", "notebook", "computer", "pc", "desktop", "workstation", "macbook", "monitor", "monitors",
+     "display", "screen", "bildschirm", "écran", "pantalla", "ecrã", "beeldscherm", "keyboard", "tastatur", "clavier",
+     "teclado", "klawiatura", "toetsenbord", "mouse", "maus", "souris", "ratón", "rato", "mysz", "muis", "headset",
+     "headphones", "casque", "auriculares", "słuchawki", "webcam", "camera", "kamera", "dock", "docking station",
+     "dockingstation", "tablet", "ipad", "smartphone", "iphone", "adapter", "hub", "portátil", "ordinateur portable",
+     "trackpad", "accessory", "accessories")
+)  # fmt: skip
+_ITEM_NAMES = frozenset(map(normalised, _ITEM_WORDS))
+# What a header has beside an item's name where it says how many.
+_MANY_WORDS = tuple(
+    map(normalised, ("number of", "no of", "qty", "quantity", "count", "anzahl", "menge", "quantité", "nombre de",
+                     "cantidad", "quantidade", "ilość", "aantal", "how many"))
+)  # fmt: skip
+
+
+class _Held(NamedTuple):
+    """What a column holds: its distinct values that are not blank, by first appearance."""
+
+    header: str
+    position: int
+    values: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Proposing:
+    """The guesses as they are made: each header is given away once."""
+
+    held: Sequence[_Held]
+    titles: Sequence[str]
+    country: Callable[[str], str]
+    guesses: list[Guess] = field(default_factory=list)
+    taken: set[int] = field(default_factory=set)
+
+    @property
+    def free(self) -> list[_Held]:
+        """The columns that no sure guess has taken."""
+        return [held for held in self.held if held.position not in self.taken]
+
+
+def propose(sheet: Sheet, titles: Iterable[str], country: Callable[[str], str]) -> Proposal:
+    """A mapping file for the sheet; `titles` are the catalog's, `country` gives the code that a text may mean ("")."""
+    held = [
+        _Held(header, position, tuple(filter(None, dict.fromkeys(text.strip() for text in sheet.frame[position]))))
+        for position, header in enumerate(sheet.headers)
+        if header.strip() and header.strip().casefold().removeprefix("bo_") not in RESULT_COLUMNS
+    ]
+    proposing = _Proposing(held, sorted(titles), country)
+    _guess_address(proposing)
+    items = _guess_items(proposing)
+    _guess_columns(proposing, but=(Column.PRODUCT_TITLE, Column.QUANTITY) if items else ())
+    if not items:
+        _guess_one_each(proposing)
+    translated = _guess_translations(proposing)
+    rank = {column: number for number, column in enumerate(Column)}
+    proposing.guesses.sort(key=lambda guess: rank[guess.column] if guess.column and guess.value is None else len(rank))
+    left = tuple(one.header for one in proposing.free if not _is_guessed(one.header, proposing.guesses))
+    return Proposal(guesses=tuple(proposing.guesses), unused=left, untranslated=translated)
+
+
+def _is_guessed(header: str, guesses: Sequence[Guess]) -> bool:
+    return any(header in (*guess.headers, guess.quantity) for guess in guesses)
+
+
+# Columns --------------------------------------------------------------------------------------------------------
+
+
+def _guess_address(proposing: _Proposing) -> None:
+    """Parts of an address, joined as they stand."""
+    whole = [one for one in proposing.held if known_column(one.header) is _ADDRESS]
+    first = whole or [one for one in proposing.held if normalised(one.header) in FIRST_LINE]
+    rest = [
+        one
+        for one in proposing.held
+        if normalised(one.header) in ADDRESS_PART or any(normalised(one.header) in line for line in LINES_AFTER)
+    ]
+    rest = [one for one in rest if one not in first]
+    if len(first) != 1 or not rest:
+        return
+    parts = sorted([*first, *rest], key=lambda one: one.position)
+    numbered = all(any(character.isdigit() for character in one.header) for one in rest)
+    proposing.taken |= {one.position for one in parts}
+    proposing.guesses.append(
+        Guess(
+            column=_ADDRESS,
+            headers=tuple(one.header for one in parts),
+            separator=", " if numbered else " ",
+            score=SURE + 5,
+        )
+    )
+
+
+def _guess_columns(proposing: _Proposing, *, but: Sequence[Column]) -> None:
+    """One header for each of our columns, the best pairs first."""
+    done = {guess.column for guess in proposing.guesses if not guess.is_item}
+    wanted = [column for column in Column if column not in done and column not in but]
+    scores = {
+        (column, one.position): _score(column, one, proposing.titles) for column in wanted for one in proposing.free
+    }
+    known = Counter(column for (column, _), score in scores.items() if score == _KNOWN)
+    for (column, position), score in scores.items():
+        if score == _KNOWN and known[column] > 1:
+            scores[column, position] = _KNOWN_TWICE
+    by_position = {one.position: one for one in proposing.held}
+    for (column, position), score in sorted(scores.items(), key=lambda item: -item[1]):
+        if score < SURE or column in done or position in proposing.taken:
+            continue
+        done.add(column)
+        proposing.taken.add(position)
+        others = _others(column, scores, by_position, but=position)
+        proposing.guesses.append(
+            Guess(column=column, headers=(by_position[position].header,), score=score, alternatives=others)
+        )
+    for column in wanted:
+        if column not in done:
+            free = {key: score for key, score in scores.items() if key[1] not in proposing.taken}
+            best = _others(column, free, by_position)
+            if best or column in NEEDED:
+                headers = (best[0][0],) if best else ()
+                score = best[0][1] if best else 0
+                proposing.guesses.append(Guess(column=column, headers=headers, score=score, alternatives=best[1:]))
+
+
+def _others(
+    column: Column,
+    scores: Mapping[tuple[Column, int], int],
+    by_position: Mapping[int, _Held],
+    *,
+    but: int | None = None,
+) -> tuple[tuple[str, int], ...]:
+    """The best headers for a column, that one apart, with their scores."""
+    found = [
+        (by_position[position].header, score)
+        for (each, position), score in scores.items()
+        if each is column and position != but and score >= _WORTH_A_LOOK
+    ]
+    return tuple(sorted(found, key=lambda pair: -pair[1])[:_MOST_ALTERNATIVES])
+
+
+def _score(column: Column, held: _Held, titles: Sequence[str]) -> int:
+    """How likely a header is our column: by its name, by its words, and by what stands below it."""
+    known = known_column(held.header)
+    if known is not None:
+        return _KNOWN if known is column else 0
+    name = normalised(held.header)
+    if not name:
+        return 0
+    match = process.extractOne(name, NAMES[column], scorer=_header_likeness)
+    named = min(int(match[1]), 99) if match else 0
+    if column is Column.SHIPPING_COUNTRY and named >= _WORTH_A_LOOK:
+        return max(named, 92) if _share(held, _country) >= _MOST_FIT else min(named, _NOT_SURE)
+    if column is Column.EMAIL:
+        return max(named, 95) if _share(held, _EMAIL.fullmatch) >= _MOST_FIT else min(named, _NOT_SURE)
+    if column is Column.PRODUCT_TITLE and _share(held, set(titles).__contains__) >= _SOME_FIT:
+        return max(named, 95)
+    return named
+
+
+def _header_likeness(one: str, name: str, **_: object) -> float:
+    """How alike a header and a name of ours are, of 100; one that only contains the other ("Site city") is not sure."""
+    return max(fuzz.ratio(one, name), min(nearness(one, name), _NOT_SURE) if name in one else 0)
+
+
+def _share(held: _Held, fits: Callable[[str], object]) -> float:
+    """The share of a column's values that fit."""
+    sample = held.values[:_SAMPLE]
+    return sum(1 for value in sample if fits(value)) / len(sample) if sample else 0.0
+
+
+def _guess_one_each(proposing: _Proposing) -> None:
+    """A sheet without a column of quantities is likely to mean one of each: a person has to say so."""
+    for number, guess in enumerate(proposing.guesses):
+        if guess.column is Column.QUANTITY and guess.score < SURE and not guess.headers:
+            proposing.guesses[number] = Guess(column=Column.QUANTITY, always="1", score=_WORTH_A_LOOK)
+
+
+# Items ----------------------------------------------------------------------------------------------------------
+
+
+def _guess_items(proposing: _Proposing) -> bool:
+    """Columns that hold an item each. A sheet with a column of titles has its items there."""
+    if any(known_column(one.header) is Column.PRODUCT_TITLE for one in proposing.free):
+        return False
+    found = [(one, score) for one in proposing.free if (score := _item_score(one, proposing.titles)) >= _WORTH_A_LOOK]
+    if not any(score >= SURE for _, score in found):
+        return False
+    for one, score in found:
+        if known_column(one.header) is not None and score < SURE:
+            continue
+        quantity = _quantity_of(one, proposing.free)
+        title, others = "", _NO_OTHERS
+        is_counted = bool(one.values) and quantity is None and all(map(means_how_many, one.values))
+        if is_counted:
+            title, title_score, others = _nearest_titles(one.header, proposing.titles)
+            score = min(score, title_score)  # noqa: PLW2901 - it is as sure as its weaker part
+        proposing.guesses.append(
+            Guess(
+                headers=(one.header,),
+                is_item=True,
+                is_counted=is_counted,
+                title=title,
+                quantity=quantity.header if quantity else "",
+                score=score,
+                alternatives=others,
+            )
+        )
+        proposing.taken |= {one.position} | ({quantity.position} if quantity else set())
+    return True
+
+
+def _item_score(held: _Held, titles: Sequence[str]) -> int:
+    """How likely a column holds items: by its header, or by titles (nearly) among its values."""
+    if held.header.strip() in titles or _share(held, set(titles).__contains__) >= _SOME_FIT:
+        return 98
+    if known_column(held.header) is not None or any(word in normalised(held.header) for word in _MANY_WORDS):
+        return 0
+    if normalised(_LAST_NUMBER.sub("", held.header)) in _ITEM_NAMES:
+        return 92
+    words = {normalised(word) for word in re.split(r"[\s_/-]+", held.header)}
+    by_name = bool(words & _ITEM_NAMES)
+    if _share(held, lambda value: _is_near(value, titles)) >= _SOME_FIT and _share(held, means_how_many) < 1:
+        return 86 if by_name else 70
+    return 75 if by_name else 0
+
+
+def _is_near(value: str, titles: Sequence[str]) -> bool:
+    return process.extractOne(value, titles, scorer=fuzz.WRatio, score_cutoff=SURE) is not None
+
+
+def _quantity_of(item: _Held, free: Sequence[_Held]) -> _Held | None:
+    """The column that says how many of the item: "Laptop qty", "No of laptops", or "Keyboards" beside "Keyboard"."""
+    name = normalised(item.header)
+    if item.values and all(map(means_how_many, item.values)):
+        return None
+    for one in free:
+        other = normalised(one.header)
+        counts = bool(one.values) and all(map(means_how_many, one.values))
+        bare = other
+        for word in _MANY_WORDS:
+            bare = bare.replace(word, "")
+        if one is not item and counts and bare in {name, f"{name}s"} and other != name:
+            return one
+    return None
+
+
+# Values ---------------------------------------------------------------------------------------------------------
+
+
+def _guess_translations(proposing: _Proposing) -> int:
+    """Their words for titles and countries; gives the number of values beyond those that were looked at."""
+    by_header = {one.header: one for one in proposing.held}
+    sources: dict[Column, list[_Held]] = {Column.SHIPPING_COUNTRY: [], Column.PRODUCT_TITLE: []}
+    for guess in proposing.guesses:
+        column = Column.PRODUCT_TITLE if guess.is_item and not guess.title else guess.column
+        if column in sources and guess.headers:
+            sources[column].append(by_header[guess.headers[0]])
+    beyond = 0
+    for column, columns in sources.items():
+        values = list(dict.fromkeys(value for one in columns for value in one.values))
+        beyond += max(0, len(values) - _MOST_TRANSLATIONS)
+        seen: set[str] = set()
+        for value in values[:_MOST_TRANSLATIONS]:
+            folded = MappingFile.folded(value)
+            translation = None if folded in seen else _translation(proposing, column, value)
+            seen.add(folded)
+            if translation is not None:
+                proposing.guesses.append(translation)
+    return beyond
+
+
+def _translation(proposing: _Proposing, column: Column, value: str) -> Guess | None:
+    """What a value means; None where it needs no translation."""
+    if column is Column.SHIPPING_COUNTRY:
+        if pycountry.countries.get(alpha_2=value.upper()):
+            return None
+        code = _country(value)
+        score = _KNOWN if code else _NOT_SURE
+        return Guess(column=column, value=value, title=code or proposing.country(value), score=score)
+    if value in proposing.titles or means_how_many(value):
+        return None
+    title, score, others = _nearest_titles(value, proposing.titles)
+    return Guess(column=column, value=value, title=title, score=score, alternatives=others)
+
+
+def _country(value: str) -> str:
+    """The code of a country that is written out, in English or as three letters; "" where it cannot be told."""
+    try:
+        return str(pycountry.countries.lookup(value.strip()).alpha_2)
+    except LookupError:
+        return ""
+
+
+def _nearest_titles(text: str, titles: Sequence[str]) -> tuple[str, int, tuple[tuple[str, int], ...]]:
+    """The title that is most like a text, its score, and the next ones with theirs.
+
+    It is sure only where it is clearly the best, and where every number of the text ("14", "5450") is in it.
+    """
+    wanted = MappingFile.folded(text)
+    found = process.extract(
+        wanted, {title: MappingFile.folded(title) for title in titles}, scorer=_likeness, limit=_MOST_ALTERNATIVES + 1
+    )
+    ranked = [(title, int(score)) for _, score, title in found if score >= _WORTH_A_LOOK]
+    if not ranked:
+        return "", 0, ()
+    (best, score), *others = ranked
+    if (others and score - others[0][1] < _CLEARLY) or not _has_numbers(wanted, best):
+        score = min(score, _NOT_SURE)
+    return best, score, tuple(others[:_MOST_ALTERNATIVES])
+
+
+def _likeness(one: str, other: str, **_: object) -> float:
+    """How alike two names of products are, of 100: words count more than their order and number."""
+    return max(fuzz.ratio(one, other), 0.97 * fuzz.token_set_ratio(one, other), 0.9 * fuzz.WRatio(one, other))
+
+
+def _has_numbers(text: str, title: str) -> bool:
+    return set(_DIGITS.findall(text)) <= set(_DIGITS.findall(title))

@@ -207,7 +207,7 @@ class Sheet:
     column 0. `values` holds, by (row, column) position, what a workbook held where it was not text; `above` the lines
     above the header (a title, say), by Excel's row number; `oddities` are what the file hides in these rows; `aside`
     holds, like `above`, the template's example row, which is not among the frame's; `template` is what the workbook was
-    made from, where its stamp is still there.
+    made from, where its stamp is still there; `content` is the file as it was read: it may have changed since.
     """
 
     path: Path
@@ -224,6 +224,7 @@ class Sheet:
     oddities: tuple[Oddity, ...] = ()
     aside: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     template: Template | None = None
+    content: bytes = field(default=b"", repr=False)
 
     def cell(self, row: int, column: int) -> Cell:
         """The cell at these positions (from 0) of the frame, as Excel names it."""

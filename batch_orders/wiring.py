@@ -194,7 +194,6 @@ async def submit(
                 ),
                 reserve_results=lambda sheet: reserve(results_path(sheet.path, sheet.kind, request.output)),
                 confirm=confirm,
-                read_bytes=request.path.read_bytes,
                 options={"sheet_name": request.sheet_name, "encoding": request.encoding},
                 run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
                 max_orders=settings.max_orders,

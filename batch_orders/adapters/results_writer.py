@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from batch_orders.adapters.new_files import OWNER_ONLY, RESULTS_NAME, SHOWN, move_into_place, reason, write_durably
 from batch_orders.adapters.results_csv import render_csv
 from batch_orders.errors import BatchOrdersError, UsageError
+from batch_orders.messages import runs
 from batch_orders.models import SheetKind
 
 if TYPE_CHECKING:
@@ -131,6 +132,14 @@ def _render(kind: SheetKind, report: Report) -> bytes:
     if kind is SheetKind.CSV:
         return render_csv(report)
     # openpyxl takes a while to import, and a CSV file does without it
+    from batch_orders.adapters import own_workbook  # noqa: PLC0415
     from batch_orders.adapters.results_xlsx import render_xlsx  # noqa: PLC0415
 
-    return render_xlsx(report)
+    if report.mapped.sheet.kind is not SheetKind.XLSX or not report.mapped.sheet.content:
+        return render_xlsx(report)
+    try:
+        return own_workbook.render(report)
+    except own_workbook.UnexpectedLayoutError as error:
+        return render_xlsx(report, [runs.plain_results(str(error))])
+    except Exception:  # noqa: BLE001 - the orders are placed: whatever is wrong here, their results must be told
+        return render_xlsx(report, [runs.plain_results()])

@@ -620,7 +620,8 @@ class Report:
     """How a run ended: a result for each row of `mapped.sheet.frame`, in the same order, and the sums.
 
     `counts` has `rows`, `orders` and every row status; `summary` are (label, text) lines for the summary sheet and
-    the terminal; `stopped` says why the run ended early ("" where it did not); `notes` are the plan's.
+    the terminal; `stopped` says why the run ended early ("" where it did not); `notes` are the plan's. A `partial` one
+    holds only some of the sheet's rows.
     """
 
     run_id: str | None
@@ -634,6 +635,7 @@ class Report:
     summary: tuple[tuple[str, str], ...]
     stopped: str = ""
     notes: tuple[str, ...] = ()
+    partial: bool = False
 
 
 def order_id(key: str) -> str:

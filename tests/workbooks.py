@@ -114,7 +114,7 @@ def rich_workbook(path: Path, people: int = 6, *, titles: list[str] | None = Non
     data.set_column("H:H", 11, workbook.add_format({"num_format": "@"}))
     data.set_column("N:N", 14.25, None, {"level": 1})
     data.set_column("P:P", None, None, {"hidden": True})
-    data.set_column("S:XFD", 3, None, {"hidden": True})
+    data.set_column("AH:XFD", 3, None, {"hidden": True})
     data.freeze_panes(HEADER_ROW, 1)
     data.autofilter(HEADER_ROW - 1, 0, last - 1, len(HEADERS) - 1)
     data.conditional_format(

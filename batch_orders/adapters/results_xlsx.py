@@ -84,6 +84,7 @@ class _DataSheet:
         self._mapped = report.mapped
         self._values = report.mapped.sheet.values
         self._results = report.rows
+        self._is_partial = report.partial
         self._headers = results_layout.headers(report.mapped)
         self._rows = list(results_layout.rows(report))
         self._kept = results_layout.kept_positions(report.mapped)
@@ -101,7 +102,10 @@ class _DataSheet:
         self._worksheet.append([self._looks.text(*header) for header in zip(self._headers, looks, strict=True)])
         between = results_layout.lines_before(self._mapped)
         for row, (texts, result, lines) in enumerate(zip(self._rows, self._results, between, strict=True)):
-            for line in lines:
+            first = self._mapped.sheet.row_numbers[row] - len(lines)
+            for number, line in enumerate(lines, start=first):
+                if self._is_partial:
+                    self._worksheet.row_dimensions[number].hidden = True  # what is left out is no long way to scroll
                 self._append_line(line)
             cells = [self._their_cell(row, column, texts[column]) for column in range(theirs)]
             self._set_height(row, texts)

@@ -190,7 +190,7 @@ def test_everything_around_the_cells_survives(given: Path, results: Path) -> Non
         assert (old.print_area, old.print_title_rows) == (new.print_area, new.print_title_rows)
         assert old.oddHeader.center.text == new.oddHeader.center.text
         for letter, dimension in old.column_dimensions.items():
-            if letter <= "O":
+            if len(letter) == 1 and letter <= "O":
                 assert (dimension.width, dimension.hidden) == (
                     new.column_dimensions[letter].width,
                     new.column_dimensions[letter].hidden,

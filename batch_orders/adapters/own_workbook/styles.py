@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 _TEXT_FORMAT = "49"  # the built-in "@": what is typed there stays text
 _OURS = {f"FF{colour}" for colour in FINDING_FILLS.values()}
-_ANYHOW = {("val", "1"), ("pivotButton", "0"), ("quotePrefix", "0"), ("textRotation", "0"), ("shrinkToFit", "0")}
+_ANYHOW = {
+    ("val", "1"),
+    ("pivotButton", "0"),
+    ("quotePrefix", "0"),
+    ("wrapText", "0"),
+    ("textRotation", "0"),
+    ("shrinkToFit", "0"),
+}
 _COLLECTIONS = ("fonts", "fills", "borders", "cellXfs")
 
 
@@ -58,9 +65,9 @@ class Styles:
         edge += f'<{self._p}color rgb="FF7F7F7F"/></{self._p}bottom><{self._p}diagonal/></{self._p}border>'
         line = self._add("borders", edge)
         self.text = self._format(fill=plain)
-        self.message = self._format(fill=plain, alignment='vertical="top" wrapText="1"')
+        self.message = self._format(fill=plain, alignment='wrapText="1"')
         self.header = self._format(fill=self._fill(OUR_HEADER.fill), font=bold, border=line)
-        self.label = self._format(fill=plain, font=bold, alignment='vertical="top"')
+        self.label = self._format(fill=plain, font=bold)
         self._statuses = {
             status: self._format(fill=self._fill(colour), alignment='horizontal="left" indent="1"')
             for status, colour in STATUS_FILLS.items()
@@ -154,7 +161,7 @@ class Styles:
         opening = with_attributes(item[:begin], fillId=str(fill), applyFill="1")
         return self._add("cellXfs", opening + item[begin:])
 
-    def _format(self, *, fill: int, font: int = 0, border: int = 0, alignment: str = 'vertical="top"') -> int:
+    def _format(self, *, fill: int, font: int = 0, border: int = 0, alignment: str = 'wrapText="0"') -> int:
         """One of our own formats: text, whatever it looks like."""
         p = self._p
         return self._add(
@@ -175,4 +182,5 @@ def _meaning(item: str) -> object:
     }
     begin, end = inner(item, element)
     within = [_meaning(item[child.start : child.end]) for child in children(item, begin, end)]
-    return (element.name.rpartition(":")[2], tuple(sorted(attributes - _ANYHOW)), tuple(sorted(within, key=repr)))
+    said = sorted((part for part in within if part != ("alignment", (), ())), key=repr)
+    return (element.name.rpartition(":")[2], tuple(sorted(attributes - _ANYHOW)), tuple(said))

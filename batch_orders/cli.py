@@ -78,6 +78,7 @@ def _sheet_options(command: Callable[..., int]) -> Callable[..., int]:
         click.option("--encoding", metavar="NAME", help="A CSV file's encoding, where it is not UTF-8 (e.g. cp1252)."),
         _mapping_option,
         click.option("--output", type=click.Path(path_type=Path), help="Where the results go (.csv or .xlsx)."),
+        click.option("--failed-only", is_flag=True, help="Also write just the rows that need work (NAME.failed.xlsx)."),
         click.option("--release", multiple=True, metavar="ORDER", help="Send an order held as a likely mistake."),
         click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed."),
         _sandbox_option,
@@ -136,7 +137,7 @@ for _option in reversed(_COMMON):
 def check(common: Common, *, sandbox: bool, **request: Any) -> int:  # noqa: ANN401 - a SheetRequest's fields
     """Validate FILE against the live catalog; send nothing.
 
-    An annotated copy of the sheet is written only where --output says.
+    An annotated copy of the sheet is written only where --output says, the rows that need work with --failed-only.
     """
     return _check(common, request, sandbox=sandbox)
 
@@ -174,8 +175,8 @@ def submit(
     with _world(common, sandbox=sandbox, simulated=simulated, flags={"max_orders": max_orders}) as world:
         sheet = wiring.SheetRequest(**_with_mapping(request), limit=limit)
         confirm = functools.partial(_confirm, world, common, limit)
-        report, results = _run(world, wiring.submit(world, sheet, confirm=confirm))
-    return _show_report(common, report, results)
+        report, written = _run(world, wiring.submit(world, sheet, confirm=confirm))
+    return _show_report(common, report, *written)
 
 
 @cli.command("map")
@@ -439,8 +440,8 @@ def _check(common: Common, request: dict[str, Any], *, sandbox: bool) -> int:
     with _world(common, sandbox=sandbox) as world:
         sheet = wiring.SheetRequest(**_with_mapping(request))
         report = _run(world, wiring.check(world, sheet))
-        results = wiring.write_report(report, sheet.output) if sheet.output else None
-    return _show_report(common, report, results)
+        written = wiring.write_checked(report, sheet)
+    return _show_report(common, report, *written)
 
 
 def _simulated(faults: Sequence[str], seed: int | None, **options: Any) -> SandboxOptions:  # noqa: ANN401 - its fields
@@ -591,15 +592,15 @@ def _ask_whether_new(common: Common) -> None:
         raise UsageError(ledgers.ordered_before(), hint=ledgers.how_to_start_anyway())
 
 
-def _show_report(common: Common, report: Report, results: Path | None) -> int:
+def _show_report(common: Common, report: Report, results: Path | None, failed: Path | None = None) -> int:
     from batch_orders.messages import terminal  # noqa: PLC0415 - costly
     from batch_orders.stages.report import document  # noqa: PLC0415
 
     # The one warning that no later run repeats.
     silent = common.quiet and not any(finding.code == "ordered_long_ago" for finding in report.findings)
     if common.as_json or report.exit_code or not silent:
-        text = terminal.report_text(report, results)
-        _print(common, document(report, results=str(results) if results else None), text)
+        paths = {"results": str(results) if results else None, "failed": str(failed) if failed else None}
+        _print(common, document(report, **paths), terminal.report_text(report, results, failed))
     return report.exit_code
 
 

@@ -209,7 +209,7 @@ class Sheet:
     column 0. `values` holds, by (row, column) position, what a workbook held where it was not text; `above` the lines
     above the header (a title, say), by Excel's row number; `oddities` are what the file hides in these rows; `aside`
     holds, like `above`, the template's example row, which is not among the frame's; `template` is what the workbook was
-    made from, where its stamp is still there.
+    made from, where its stamp is still there; `content` is the file as it was read: it may have changed since.
     """
 
     path: Path
@@ -226,6 +226,7 @@ class Sheet:
     oddities: tuple[Oddity, ...] = ()
     aside: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     template: Template | None = None
+    content: bytes = field(default=b"", repr=False)
 
     def cell(self, row: int, column: int) -> Cell:
         """The cell at these positions (from 0) of the frame, as Excel names it."""
@@ -798,7 +799,8 @@ class Report:
     """How a run ended: a result for each row of `mapped.sheet.frame`, in the same order, and the sums.
 
     `counts` has `rows`, `orders` and every row status; `summary` are (label, text) lines for the summary sheet and
-    the terminal; `stopped` says why the run ended early ("" where it did not); `notes` are the plan's.
+    the terminal; `stopped` says why the run ended early ("" where it did not); `notes` are the plan's. A `partial` one
+    holds only some of the sheet's rows.
     """
 
     run_id: str | None
@@ -812,6 +814,7 @@ class Report:
     summary: tuple[tuple[str, str], ...]
     stopped: str = ""
     notes: tuple[str, ...] = ()
+    partial: bool = False
 
 
 def order_id(key: str) -> str:

@@ -66,7 +66,6 @@ class Ordering:
     policy: SendingPolicy
     reserve_results: Callable[[Sheet], AbstractContextManager[ResultsPlace]]
     confirm: Callable[[Plan, Mapped], bool]
-    read_bytes: Callable[[], bytes]
     options: Mapping[str, str | None]
     run_id: str
     max_orders: int
@@ -123,7 +122,7 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
     # A place that cannot be written is found now, while nothing has been sent.
     with ordering.reserve_results(mapped.sheet) as results:
         ordering.ledger.note_contents(_contents_to_note(planned))
-        done = await _carry_out(judging, ordering, planned, mapped.sheet.path, report)
+        done = await _carry_out(judging, ordering, planned, mapped.sheet, report)
         judging.progress.stage("writing the results")
         return done, results.write(done)
 
@@ -279,7 +278,7 @@ async def _carry_out(
     judging: Judging,
     ordering: Ordering,
     planned: Plan,
-    source: Path,
+    sheet: Sheet,
     report: Callable[[Mapping[str, Outcome]], Report],
 ) -> Report:
     """Place the orders. The ledger knows of the run from before the first to after the last of them."""
@@ -288,10 +287,10 @@ async def _carry_out(
         RunRecord(
             run_id=run_id,
             command="submit",
-            input=source,
+            input=sheet.path,
             host=judging.host,
             started_at=judging.now,
-            sheet=ordering.read_bytes(),
+            sheet=sheet.content,
             options=ordering.options,
         )
     )

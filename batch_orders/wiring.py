@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders import pipeline
 from batch_orders.adapters.device_hub import DeviceHub, HubOptions
@@ -17,7 +17,7 @@ from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger
 from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.adapters.new_files import reason, write_new
 from batch_orders.adapters.pacing import SharedPace
-from batch_orders.adapters.results_writer import reserve, results_path
+from batch_orders.adapters.results_writer import ResultsFile, failed_path, reserve, results_path
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import LedgerError, UsageError
 from batch_orders.messages import faults, ledgers, template
@@ -27,6 +27,7 @@ from batch_orders.sandbox import SandboxOptions
 from batch_orders.sandbox import running as running_sandbox
 from batch_orders.sending import SendingPolicy, Stop
 from batch_orders.stages.columns.propose import propose as propose_mapping
+from batch_orders.stages.report import needing_work
 from batch_orders.stages.validate.places import effective_country
 
 if TYPE_CHECKING:
@@ -40,13 +41,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetRequest:
-    """Which sheet, and what to do with it. `output` is where results go (None: beside the sheet)."""
+    """Which sheet, and what to do with it. `output` is where results go (None: beside the sheet).
+
+    `failed_only` also writes just the rows that need work.
+    """
 
     path: Path
     sheet_name: str | None = None
     encoding: str | None = None
     mapping: MappingFile | None = None
     output: Path | None = None
+    failed_only: bool = False
     retry_rejected: bool = False
     release: tuple[str, ...] = ()
     limit: int | None = None
@@ -55,6 +60,13 @@ class SheetRequest:
         """The sheet as it is in the file."""
         headers = self.mapping.headers if self.mapping else ()
         return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding, headers=headers)
+
+
+class Written(NamedTuple):
+    """The files that a run left: the results, and just the rows that need work."""
+
+    results: Path | None = None
+    failed: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,10 +201,17 @@ async def check(world: World, request: SheetRequest) -> Report:
 
 async def submit(
     world: World, request: SheetRequest, *, confirm: Callable[[Plan, Mapped], bool]
-) -> tuple[Report, Path | None]:
+) -> tuple[Report, Written]:
     """Validate a sheet, place its orders, write the results."""
     settings = world.settings
     now = datetime.now(UTC)
+    places: list[ResultsFile] = []
+
+    def reserve_results(sheet: Sheet) -> ResultsFile:
+        path = results_path(sheet.path, sheet.kind, request.output)
+        places.append(reserve(path, failed_only=request.failed_only))
+        return places[0]
+
     with world.ledger() as ledger, contextlib.closing(_pace(world, ledger)) as pace:
         async with world.device_hub() as hub:
             ordering = Ordering(
@@ -204,9 +223,8 @@ async def submit(
                     patience=settings.patience,
                     server_errors_not_applied=settings.server_errors == "not_applied",
                 ),
-                reserve_results=lambda sheet: reserve(results_path(sheet.path, sheet.kind, request.output)),
+                reserve_results=reserve_results,
                 confirm=confirm,
-                read_bytes=request.path.read_bytes,
                 options={
                     "sheet_name": request.sheet_name,
                     "encoding": request.encoding,
@@ -217,13 +235,25 @@ async def submit(
                 max_orders=settings.max_orders,
                 limit=request.limit,
             )
-            return await pipeline.submit(_judging(world, request, hub, ledger, now), ordering)
+            report, results = await pipeline.submit(_judging(world, request, hub, ledger, now), ordering)
+    return report, Written(results, places[0].failed if places else None)
 
 
-def write_report(report: Report, output: Path) -> Path:
-    """Write an annotated sheet where it is asked for."""
-    with reserve(output) as results:
-        return results.write(report)
+def write_checked(report: Report, request: SheetRequest) -> Written:
+    """What `check` writes: an annotated sheet where one is asked for, and the rows that need work."""
+    if request.output is not None:
+        with reserve(request.output, failed_only=request.failed_only) as place:
+            return Written(place.write(report), place.failed)
+    part = needing_work(report) if request.failed_only else None
+    if part is None:
+        return Written()
+    sheet = report.mapped.sheet
+    return Written(failed=_write(part, failed_path(results_path(sheet.path, sheet.kind, None))))
+
+
+def _write(report: Report, path: Path) -> Path:
+    with reserve(path) as place:
+        return place.write(report)
 
 
 def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Path]:
@@ -243,7 +273,7 @@ def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Pat
     keys = pipeline.keys_in(frozen)
     report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys), mapping=mapping)
     beside = run.input if run.input.parent.is_dir() else Path(run.input.name)
-    return report, write_report(report, results_path(beside, sheet.kind, output))
+    return report, _write(report, results_path(beside, sheet.kind, output))
 
 
 def adopt(

@@ -6,12 +6,17 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.template import example_row
-from batch_orders.models import RESULT_COLUMNS
+from batch_orders.models import RESULT_COLUMNS, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from batch_orders.models import Mapped, Report, ResultRow
+    from batch_orders.models import Cell, Finding, Mapped, Report, ResultRow
+
+_SEVERITIES = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.REPAIR: "Repaired"}  # the worst first
+
+# What a cell's comment begins with.
+COMMENT_BEGINNINGS = tuple(f"{name}: " for name in _SEVERITIES.values())
 
 
 def kept_positions(mapped: Mapped) -> tuple[int, ...]:
@@ -69,3 +74,27 @@ def rows(report: Report) -> Iterator[tuple[str, ...]]:
     frame = report.mapped.sheet.frame.iloc[:, list(kept_positions(report.mapped))]
     for theirs, result in zip(frame.itertuples(index=False, name=None), report.rows, strict=True):
         yield tuple(theirs) + result_texts(result)
+
+
+def findings_by_cell(report: Report) -> dict[Cell, list[Finding]]:
+    """The findings shown at cells of the report's rows, the worst first."""
+    rows = set(report.mapped.sheet.row_numbers)
+    marks: dict[Cell, list[Finding]] = {}
+    for finding in sorted(report.findings, key=lambda finding: list(_SEVERITIES).index(finding.severity)):
+        for cell in finding.cells:
+            if cell.row in rows:
+                marks.setdefault(cell, []).append(finding)
+    return marks
+
+
+def comment_text(findings: Sequence[Finding]) -> str:
+    """What is said at a cell: every finding with its suggestions."""
+    return "\n\n".join(dict.fromkeys(map(_told, findings)))
+
+
+def _told(finding: Finding) -> str:
+    told = f"{_SEVERITIES[finding.severity]}: {finding.message}"
+    if finding.suggestions:
+        label = "Suggestion" if len(finding.suggestions) == 1 else "Suggestions"
+        told += f"\n{label}: {'; '.join(finding.suggestions)}"
+    return told

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 TEXT_FORMAT = "@"
 
+# The name that our summary's first cell has in the workbook: by it a later run knows the sheet for ours.
+SUMMARY_NAME = "_batch_orders_summary"
+SUMMARY_WIDTHS = {"A": 26, "B": 90}
+
 _RED, _YELLOW, _BLUE, _GREEN, _ORANGE, _GREY = "FFC7CE", "FFEB9C", "DDEBF7", "D8EFD3", "F8CBAD", "EDEDED"
 
 FINDING_FILLS: dict[Severity, str] = {Severity.ERROR: _RED, Severity.WARNING: _YELLOW, Severity.REPAIR: _BLUE}

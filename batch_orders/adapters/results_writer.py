@@ -8,6 +8,7 @@ complete one (and perhaps the hidden `.NAME.….tmp`).
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Self
 from batch_orders.adapters.new_files import OWNER_ONLY, RESULTS_NAME, SHOWN, move_into_place, reason, write_durably
 from batch_orders.adapters.results_csv import render_csv
 from batch_orders.errors import BatchOrdersError, UsageError
+from batch_orders.messages import runs
 from batch_orders.models import SheetKind
+from batch_orders.stages.report import needing_work
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from batch_orders.models import Report
 
+_FAILED_NAME = re.compile(r"(?P<name>.+)\.failed(?:-[0-9]+)?", re.IGNORECASE | re.DOTALL)
 _KINDS = {".csv": SheetKind.CSV, ".xlsx": SheetKind.XLSX}
 
 
@@ -41,12 +45,28 @@ def results_path(source: Path, kind: SheetKind, output: Path | None) -> Path:
     return source.with_name(f"{name}.{kind.value}")
 
 
-def reserve(path: Path) -> ResultsFile:
+def failed_path(results: Path) -> Path:
+    """Where the rows that need work go: `NAME.failed.xlsx` (or .csv) beside `NAME.results.xlsx` or any other name."""
+    earlier = RESULTS_NAME.fullmatch(results.stem)
+    name = earlier["name"].rpartition(".")[0] if earlier else results.stem
+    again = _FAILED_NAME.fullmatch(name)
+    return results.with_name(f"{again['name'] if again else name}.failed{results.suffix}")
+
+
+def reserve(path: Path, *, failed_only: bool = False) -> ResultsFile:
     """Make sure, before the first order, that results can be written at `path`; its suffix says in which format.
 
-    UsageError (nothing was sent) where they cannot.
+    With `failed_only`, also those of the rows that need work, in a second file. UsageError (nothing was sent) where
+    they cannot.
     """
-    return ResultsFile(path)
+    results = ResultsFile(path)
+    if failed_only:
+        try:
+            results.also(ResultsFile(failed_path(path)))
+        except BaseException:
+            results.discard()
+            raise
+    return results
 
 
 class ResultsFile:
@@ -55,6 +75,8 @@ class ResultsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._kind = _kind(path)
+        self._failed: ResultsFile | None = None
+        self.failed: Path | None = None  # where the rows that need work were written, if anywhere
         try:
             if self._kind is SheetKind.XLSX:
                 tempfile.gettempdir()  # openpyxl needs one: better to miss it now than after the orders
@@ -79,6 +101,10 @@ class ResultsFile:
     ) -> None:
         self.discard()
 
+    def also(self, failed: ResultsFile) -> None:
+        """Write the rows that need work there, when the results are written."""
+        self._failed = failed
+
     def write(self, report: Report) -> Path:
         """Write the whole file, once, and move it into place; the path that it got.
 
@@ -89,6 +115,7 @@ class ResultsFile:
         try:
             write_durably(self._descriptor, _render(self._kind, report))
             final = move_into_place(self._temporary, self._path)
+            self._write_failed(report)
         except OSError as error:
             raise BatchOrdersError(
                 f"The results could not be written in {self._path.parent.absolute()}: {error.strerror}. "
@@ -100,8 +127,15 @@ class ResultsFile:
             self.discard()
         return final
 
+    def _write_failed(self, report: Report) -> None:
+        part = needing_work(report) if self._failed else None
+        if self._failed and part:
+            self.failed = self._failed.write(part)
+
     def discard(self) -> None:
         """Remove the temporary file, if it is still there. Any number of times."""
+        if self._failed is not None:
+            self._failed.discard()
         if self._temporary is None:
             return
         temporary, self._temporary = self._temporary, None
@@ -131,6 +165,14 @@ def _render(kind: SheetKind, report: Report) -> bytes:
     if kind is SheetKind.CSV:
         return render_csv(report)
     # openpyxl takes a while to import, and a CSV file does without it
+    from batch_orders.adapters import own_workbook  # noqa: PLC0415
     from batch_orders.adapters.results_xlsx import render_xlsx  # noqa: PLC0415
 
-    return render_xlsx(report)
+    if report.partial or report.mapped.sheet.kind is not SheetKind.XLSX or not report.mapped.sheet.content:
+        return render_xlsx(report)
+    try:
+        return own_workbook.render(report)
+    except own_workbook.UnexpectedLayoutError as error:
+        return render_xlsx(report, [runs.plain_results(str(error))])
+    except Exception:  # noqa: BLE001 - the orders are placed: whatever is wrong here, their results must be told
+        return render_xlsx(report, [runs.plain_results()])

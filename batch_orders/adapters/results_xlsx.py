@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Literal
 
 from openpyxl import Workbook
 from openpyxl.comments import Comment
-from openpyxl.utils import get_column_letter
+from openpyxl.utils import get_column_letter, quote_sheetname
+from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.properties import PageSetupProperties
 
 from batch_orders.adapters import results_layout
@@ -28,6 +29,8 @@ from batch_orders.adapters.results_style import (
     LABEL,
     OUR_HEADER,
     STATUS_FILLS,
+    SUMMARY_NAME,
+    SUMMARY_WIDTHS,
     TEXT_FORMAT,
     Look,
     Looks,
@@ -38,7 +41,7 @@ from batch_orders.adapters.results_style import (
     summary_sheet_name,
     xlsx_text,
 )
-from batch_orders.models import RESULT_COLUMNS, Column, Severity
+from batch_orders.models import RESULT_COLUMNS, Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,20 +53,23 @@ if TYPE_CHECKING:
 
 _AUTHOR = "batch-orders"
 _TEXT_COLUMNS = (Column.SHIPPING_ZIP, Column.PHONE_NUMBER)
-_SEVERITIES = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.REPAIR: "Repaired"}  # the worst first
 _EARLIEST_YEAR = 1900  # Excel's dates begin there
 _NARROWEST, _WIDEST, _WIDEST_MESSAGE, _FILTER_BUTTON = 8, 40, 60, 4
-_SUMMARY_WIDTHS = {"A": 26, "B": 90}
 
 
-def render_xlsx(report: Report) -> bytes:
-    """The whole results file. Every row, and the header, keeps the number that it had in the input."""
+def render_xlsx(report: Report, more: Sequence[tuple[str, str]] = ()) -> bytes:
+    """The whole results file. Every row, and the header, keeps the number that it had in the input.
+
+    `more` are lines for the summary beside the report's own.
+    """
     workbook = Workbook(write_only=True)
     workbook.properties.creator = _AUTHOR
     data = workbook.create_sheet(data_sheet_name(report.mapped.sheet.sheet_name))
     summary = workbook.create_sheet(summary_sheet_name(data.title))
     _DataSheet(data, report).write()
-    _write_summary(summary, report.summary)
+    _write_summary(summary, (*report.summary, *more))
+    place = f"{quote_sheetname(summary.title)}!$A$1"
+    workbook.defined_names.add(DefinedName(SUMMARY_NAME, attr_text=place, hidden=True))
     buffer = io.BytesIO()
     workbook.save(buffer)
     return buffer.getvalue()
@@ -78,11 +84,12 @@ class _DataSheet:
         self._mapped = report.mapped
         self._values = report.mapped.sheet.values
         self._results = report.rows
+        self._is_partial = report.partial
         self._headers = results_layout.headers(report.mapped)
         self._rows = list(results_layout.rows(report))
         self._kept = results_layout.kept_positions(report.mapped)
         self._message = len(self._kept) + RESULT_COLUMNS.index("order_message")
-        self._marks = _marks(report.mapped, report.findings)
+        self._marks = _marks(report)
         self._text_columns = _text_columns(report.mapped)
 
     def write(self) -> None:
@@ -95,7 +102,10 @@ class _DataSheet:
         self._worksheet.append([self._looks.text(*header) for header in zip(self._headers, looks, strict=True)])
         between = results_layout.lines_before(self._mapped)
         for row, (texts, result, lines) in enumerate(zip(self._rows, self._results, between, strict=True)):
-            for line in lines:
+            first = self._mapped.sheet.row_numbers[row] - len(lines)
+            for number, line in enumerate(lines, start=first):
+                if self._is_partial:
+                    self._worksheet.row_dimensions[number].hidden = True  # what is left out is no long way to scroll
                 self._append_line(line)
             cells = [self._their_cell(row, column, texts[column]) for column in range(theirs)]
             self._set_height(row, texts)
@@ -161,11 +171,11 @@ class _DataSheet:
 
 def _write_summary(worksheet: Worksheet, lines: Sequence[tuple[str, str]]) -> None:
     _prepare_page(worksheet, "portrait")
-    for letter, width in _SUMMARY_WIDTHS.items():
+    for letter, width in SUMMARY_WIDTHS.items():
         worksheet.column_dimensions[letter].width = width
     looks = Looks(worksheet)
     for row, (label, text) in enumerate(lines, start=1):
-        height = row_height(text, _SUMMARY_WIDTHS["B"])
+        height = row_height(text, SUMMARY_WIDTHS["B"])
         if height:
             worksheet.row_dimensions[row].height = height
         worksheet.append([looks.text(label, LABEL), looks.text(text, Look(wrap=True))])
@@ -185,32 +195,22 @@ def _text_columns(mapped: Mapped) -> frozenset[int]:
     return frozenset(places[position] for position in found if position in places)
 
 
-def _marks(mapped: Mapped, findings: Sequence[Finding]) -> Mapping[tuple[int, int], Sequence[Finding]]:
+def _marks(report: Report) -> Mapping[tuple[int, int], Sequence[Finding]]:
     """The findings of each cell by (row, column) in the output, the worst first."""
-    sheet = mapped.sheet
+    sheet = report.mapped.sheet
     rows = {number: row for row, number in enumerate(sheet.row_numbers)}
-    columns = {
-        sheet.first_column + position: column for column, position in enumerate(results_layout.kept_positions(mapped))
+    kept = results_layout.kept_positions(report.mapped)
+    columns = {sheet.first_column + position: column for column, position in enumerate(kept)}
+    return {
+        (rows[cell.row], columns[cell.column]): findings
+        for cell, findings in results_layout.findings_by_cell(report).items()
+        if cell.column in columns
     }
-    marks: dict[tuple[int, int], list[Finding]] = {}
-    for finding in sorted(findings, key=lambda finding: list(_SEVERITIES).index(finding.severity)):
-        for cell in finding.cells:
-            if cell.row in rows and cell.column in columns:
-                marks.setdefault((rows[cell.row], columns[cell.column]), []).append(finding)
-    return marks
 
 
 def _comment(findings: Sequence[Finding]) -> Comment:
-    text = xlsx_text("\n\n".join(dict.fromkeys(map(_told, findings))))
+    text = xlsx_text(results_layout.comment_text(findings))
     return Comment(text, _AUTHOR, width=COMMENT_WIDTH, height=comment_height(text))
-
-
-def _told(finding: Finding) -> str:
-    told = f"{_SEVERITIES[finding.severity]}: {finding.message}"
-    if finding.suggestions:
-        label = "Suggestion" if len(finding.suggestions) == 1 else "Suggestions"
-        told += f"\n{label}: {'; '.join(finding.suggestions)}"
-    return told
 
 
 def _fits(value: Value) -> bool:

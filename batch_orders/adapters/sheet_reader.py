@@ -84,9 +84,9 @@ def _sheet_in(path: Path, *, sheet_name: str | None, encoding: str | None) -> Sh
     if content.startswith(_ZIP):
         if path.suffix.lower() in _TEXT_SUFFIXES and xlsx_reader.is_workbook(content):
             raise SheetError(messages.workbook_named_like_text(path), hint=messages.rename_to_xlsx())
-        return _sheet(path, SheetKind.XLSX, xlsx_reader.read_table(path, content, sheet_name))
+        return _sheet(path, content, SheetKind.XLSX, xlsx_reader.read_table(path, content, sheet_name))
     _refuse_what_is_no_text(path, content)
-    return _sheet(path, SheetKind.CSV, csv_reader.read_table(path, content, encoding))
+    return _sheet(path, content, SheetKind.CSV, csv_reader.read_table(path, content, encoding))
 
 
 def _read(path: Path) -> bytes:
@@ -120,7 +120,7 @@ def _refuse_what_is_no_text(path: Path, content: bytes) -> None:
         raise SheetError(messages.looks_like(path, f"named like a {suffix} file"), hint=messages.save_as())
 
 
-def _sheet(path: Path, kind: SheetKind, table: Table) -> Sheet:
+def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table) -> Sheet:
     header, known = header_row(table)
     if not known:
         first = next((row for row in table.rows if not is_blank(row)), [])
@@ -150,6 +150,7 @@ def _sheet(path: Path, kind: SheetKind, table: Table) -> Sheet:
         delimiter=table.delimiter,
         oddities=_in_rows(table.oddities, {table.row_numbers[row] for row in kept}),
         template=table.template,
+        content=content,
     )
 
 

@@ -151,3 +151,13 @@ def no_ledger_note() -> str:
 def how_to_adopt() -> str:
     """After a file that is no results file."""
     return "Name results files that `submit` wrote: they end in .results.csv or .results.xlsx."
+
+
+def plain_results(reason: str = "") -> tuple[str, str]:
+    """The summary's line where the results could not stand in the person's own workbook."""
+    has = f"it has {reason}" if reason else "it is laid out in an unusual way"
+    text = (
+        "These results stand in a plain workbook, with your rows but without your other sheets, formulas and formats: "
+        f"{has}, and so could not be added to safely. Your own file is as it was."
+    )
+    return ("Layout", text)

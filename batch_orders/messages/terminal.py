@@ -60,7 +60,7 @@ def question(orders: int, host: str) -> str:
     return f"Place {count(orders, 'order')} at {host}?"
 
 
-def report_text(report: Report, results: Path | None) -> str:
+def report_text(report: Report, results: Path | None, failed: Path | None = None) -> str:
     """How a run went."""
     lines = [""]
     shown = [f for f in report.findings if f.severity is not Severity.REPAIR]
@@ -82,6 +82,8 @@ def report_text(report: Report, results: Path | None) -> str:
     lines += [f"{label:<{_WIDTH}} {text}" for label, text in report.summary]
     if results is not None:
         lines.append(f"{'Results':<{_WIDTH}} {results}")
+    if failed is not None:
+        lines.append(f"{'Need work':<{_WIDTH}} {failed}")
     return "\n".join(lines)
 
 

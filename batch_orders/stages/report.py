@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _ORDER_OF_STATUSES = {status: rank for rank, status in enumerate(RowStatus)}
 _NOTE = "Note"
 _NEED_A_CHANGE = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.HELD, RowStatus.REJECTED}
+_DONE = {RowStatus.ALREADY_ORDERED, RowStatus.WAITING, RowStatus.READY, RowStatus.ORDERED}
 # What an order's rows say as one, and what may have changed since the run: settled by a person, sent by another run.
 _AS_ONE = {RowStatus.READY, RowStatus.ORDERED, RowStatus.REJECTED, RowStatus.NOT_SENT, RowStatus.UNKNOWN}
 # What has changed only where what is ordered now has the very contents of then.
@@ -201,6 +202,34 @@ def _summed_up(
     )
 
 
+def needing_work(done: Report) -> Report | None:
+    """The same report on only those orders that are not done, and on rows of no order; None where there are none.
+
+    Always whole orders: what one row of an order says (name, address) holds for the others too.
+    """
+    in_orders = {row for order in done.orders for row in order.rows}
+    open_orders = [o for o in done.orders if any(done.rows[row].status not in _DONE for row in o.rows)]
+    kept = sorted({row for o in open_orders for row in o.rows} | (set(range(len(done.rows))) - in_orders))
+    if not kept:
+        return None
+    place = {row: position for position, row in enumerate(kept)}
+    sheet = done.mapped.sheet
+    part = dataclasses.replace(
+        sheet,
+        frame=sheet.frame.iloc[kept].reset_index(drop=True),
+        row_numbers=tuple(sheet.row_numbers[row] for row in kept),
+        aside={},
+        values={(place[row], column): value for (row, column), value in sheet.values.items() if row in place},
+    )
+    return dataclasses.replace(
+        done,
+        mapped=dataclasses.replace(done.mapped, sheet=part),
+        rows=tuple(done.rows[row] for row in kept),
+        orders=tuple(dataclasses.replace(o, rows=tuple(place[row] for row in o.rows)) for o in open_orders),
+        partial=True,
+    )
+
+
 def exit_code(statuses: Mapping[RowStatus, int], *, stopped: bool, stop_code: int = EXIT_STOPPED) -> int:
     """The contract's exit code for rows that stand like this; where several hold, 5 wins over 6, and 6 over 4."""
     found = {status for status, count in statuses.items() if count}
@@ -229,14 +258,15 @@ def _last_lines(stopped: str, code: int, *, is_check: bool) -> Iterable[tuple[st
 # As documents ---------------------------------------------------------------------------------------------------
 
 
-def document(done: Report, *, results: str | None) -> dict[str, Any]:
-    """The run as the contract's `--json` document; `results` is the results sheet's path, if one was written."""
+def document(done: Report, *, results: str | None, failed: str | None = None) -> dict[str, Any]:
+    """The run as the contract's `--json` document; `results` and `failed` are the paths of what was written."""
     numbers = done.mapped.sheet.row_numbers
     return {
         "run_id": done.run_id,
         "command": done.command,
         "input": str(done.mapped.sheet.path),
         "results": results,
+        "failed": failed,
         "exit_code": done.exit_code,
         "error": None,
         "stopped": done.stopped or None,
@@ -268,6 +298,7 @@ def failure_document(
         "command": command,
         "input": source,
         "results": None,
+        "failed": None,
         "exit_code": exit_code,
         "error": {"message": message, "hint": hint or None},
         "stopped": None,

@@ -1,0 +1,202 @@
+"""A results file is mended and submitted again: what is done stays done, and what was mended is sent."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from tests import office
+from tests.program import Program, RunningHub, sandbox
+from tests.workbooks import HEADER_ROW, HEADERS, PAYLOADS, TITLES, lint, rich_workbook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# openpyxl says what it will not write again.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:openpyxl")
+
+WRONG = "Laptop, any"
+TITLE = HEADERS.index("Product title") + 1
+MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[RunningHub]:
+    """A simulated Device Hub."""
+    with sandbox(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def program(hub: RunningHub, tmp_path: Path) -> Program:
+    """The program with an account of its own at the simulated Device Hub."""
+    made = Program(tmp_path, {**hub.login, "ledger": str(tmp_path / "ledger.sqlite"), "rate": "10/s"})
+    assert made.run("init", "--new").returncode == 0
+    return made
+
+
+def mended(path: Path, copy: Path) -> Path:
+    """The workbook with the wrong titles put right, as a person does it."""
+    workbook = load_workbook(path)
+    for row in workbook.worksheets[0].iter_rows(min_row=HEADER_ROW + 1):
+        cell = row[TITLE - 1]
+        if cell.value == WRONG:
+            assert cell.comment is not None, "it says what is wrong"
+            cell.value = TITLES[0]
+    workbook.save(copy)
+    return copy
+
+
+@pytest.mark.parametrize("with_office", [False, True])
+def test_mended_and_submitted_again(program: Program, hub: RunningHub, tmp_path: Path, with_office: bool) -> None:
+    """Done rows are `already_ordered`, mended rows are sent; whichever program saved the file in between."""
+    sheet = rich_workbook(tmp_path / "wave.xlsx", titles=[TITLES[0], TITLES[1], WRONG])
+    before = sheet.read_bytes()
+    first = program.json("submit", sheet, "--yes", exit_code=4)
+    assert (first["counts"]["ordered"], first["counts"]["invalid"]) == (4, 2)
+    results = tmp_path / "wave.results.xlsx"
+    lint(results.read_bytes())
+    assert load_workbook(results).sheetnames[:3] == ["Hires & more", "Summary", "Notes"], "the person's own workbook"
+    again = mended(results, tmp_path / "wave.results-mended.xlsx")
+    if with_office:
+        again = office.resave(again, "xlsx", tmp_path / "office")
+    second = program.json("submit", again, "--yes", exit_code=0)
+    assert (second["counts"]["already_ordered"], second["counts"]["ordered"]) == (4, 2)
+    assert len(hub.orders) == 6
+    made = load_workbook(second["results"])
+    assert made.sheetnames.count("Summary") == 1
+    headers = [cell.value for cell in made.worksheets[0][HEADER_ROW]]
+    assert headers.count("order_status") == 1
+    comments = [c.comment.text for row in made.worksheets[0].iter_rows() for c in row if c.comment]
+    assert not [text for text in comments if text.startswith("Error")]
+    third = program.json("submit", second["results"], "--yes", exit_code=0)
+    assert third["counts"]["already_ordered"] == 6
+    lint((tmp_path / third["results"]).read_bytes())
+    assert len(hub.orders) == 6
+    assert sheet.read_bytes() == before, "the input is never touched"
+
+
+def test_rebuilt_from_the_ledger_it_is_the_same_workbook(program: Program, tmp_path: Path) -> None:
+    """The ledger keeps what was read: the results come out as they were, though the person's file is gone."""
+    sheet = rich_workbook(tmp_path / "wave.xlsx")
+    done = program.json("submit", sheet, "--yes", exit_code=0)
+    sheet.unlink()
+    program.json("results", done["run_id"], "--output", "again.xlsx", exit_code=0)
+    with zipfile.ZipFile(tmp_path / "wave.results.xlsx") as one, zipfile.ZipFile(tmp_path / "again.xlsx") as other:
+        assert one.namelist() == other.namelist()
+        for name in one.namelist():
+            if name != "xl/worksheets/sheet4.xml":  # the summary: the run is told of in other words
+                assert one.read(name) == other.read(name), name
+
+
+# --- just the rows that need work -------------------------------------------------------------------------------------
+
+
+def orders_sheet(kind: str, path: Path) -> Path:
+    """Three orders of two rows, name and address on the first of each; the second one's second row is wrong."""
+    rows = [HEADERS[:11]]
+    for number in range(1, 4):
+        whole = [f"p{number}@example.com", "Ana", f"Lee {number}", f"+1 212 555 010{number}", f"{number} Main Street"]
+        rows.append([*whole, "Boston", "MA", "02139", "US", TITLES[0], "1"])
+        title = WRONG if number == 2 else TITLES[1]
+        rows.append([f"p{number}@example.com", *[""] * 8, title, "1"])
+    if kind == "csv":
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+    else:
+        workbook = Workbook()
+        for row in rows:
+            workbook.active.append([cell or None for cell in row])  # type: ignore[union-attr] # a new workbook has one
+        workbook.save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_failed_only_is_a_sheet_that_can_be_mended_and_submitted(program: Program, tmp_path: Path, kind: str) -> None:
+    """Whole orders, so that what only one of their rows says is there; at the numbers that the messages name."""
+    sheet = orders_sheet(kind, tmp_path / f"wave.{kind}")
+    first = program.json("submit", sheet, "--yes", "--failed-only", exit_code=4)
+    assert (first["counts"]["ordered"], first["counts"]["invalid"], first["counts"]["held"]) == (4, 1, 1)
+    failed = tmp_path / f"wave.failed.{kind}"
+    assert first["failed"] == str(failed)
+    assert (tmp_path / f"wave.results.{kind}").exists()
+    checked = program.json("check", failed, exit_code=4)
+    assert [order["rows"] for order in checked["orders"]] == [[4, 5]]
+    assert checked["findings"][0]["cell"] == first["findings"][0]["cell"] == "J5"
+    if kind == "csv":
+        failed.write_text(failed.read_text(encoding="utf-8-sig").replace(f'"{WRONG}"', TITLES[2]), encoding="utf-8")
+    else:
+        workbook = load_workbook(failed)
+        data = workbook.worksheets[0]
+        assert [data.row_dimensions[number].hidden for number in range(1, 6)] == [False, True, True, False, False]
+        assert data["J5"].comment.text.startswith("Error")
+        data["J5"] = TITLES[2]
+        workbook.save(failed)
+    second = program.json("submit", failed, "--yes", "--failed-only", exit_code=0)
+    assert second["counts"]["ordered"] == second["counts"]["rows"] == 2
+    assert second["failed"] is None, "nothing is left to do"
+    assert not list(tmp_path.glob("*failed-2*"))
+
+
+def test_check_writes_only_the_rows_that_need_work(program: Program, tmp_path: Path) -> None:
+    """`check --failed-only` alone leaves one file; with `--output` a second one beside it; the terminal names it."""
+    sheet = orders_sheet("xlsx", tmp_path / "wave.xlsx")
+    document = program.json("check", sheet, "--failed-only", exit_code=4)
+    assert (document["results"], document["failed"]) == (None, str(tmp_path / "wave.failed.xlsx"))
+    document = program.json("check", sheet, "--failed-only", "--output", "out.results.csv", exit_code=4)
+    assert (document["results"], document["failed"]) == ("out.results.csv", "out.failed.csv")
+    done = program.run("check", sheet, "--failed-only")
+    assert f"Need work        {tmp_path / 'wave.failed-2.xlsx'}" in done.stdout
+    assert program.json("check", sheet, exit_code=4)["failed"] is None
+
+
+# --- formulas ---------------------------------------------------------------------------------------------------------
+
+
+def formulas_in(path: Path) -> int:
+    """Formulas in a workbook's XML, whoever wrote it."""
+    with zipfile.ZipFile(path) as archive:
+        sheets = [archive.read(name).decode() for name in archive.namelist() if "worksheets/sheet" in name]
+    assert sheets
+    return sum(sheet.count("<f>") + sheet.count("<f ") + sheet.count(":f>") for sheet in sheets)
+
+
+@pytest.mark.parametrize("source", ["csv", "xlsx"])
+@pytest.mark.parametrize("target", ["csv", "xlsx"])
+def test_no_formula_gets_through(tmp_path: Path, source: str, target: str) -> None:
+    """Text that a spreadsheet would run comes out of LibreOffice as the same text: in cells, headers and messages."""
+    rows: list[list[str]] = [[*HEADERS[:11], "Note", "=1+1"]]
+    for number, payload in enumerate(PAYLOADS):
+        person = [f"p{number}@example.com", payload, f"Lee {number}", "+1 212 555 0142", payload, "Boston", "MA"]
+        rows.append([*person, "02139", "US", TITLES[0] if number % 2 else payload, "1", payload, payload])
+    sheet = tmp_path / f"wave.{source}"
+    if source == "csv":
+        # As a spreadsheet saves such text, or an attacker writes it: without any guard.
+        with sheet.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+    else:
+        workbook = Workbook()
+        for row in rows:
+            workbook.active.append([""] * len(row))  # type: ignore[union-attr] # a new workbook has one
+            for column, text in enumerate(row):
+                cell = workbook.active.cell(workbook.active.max_row, column + 1)  # type: ignore[union-attr]
+                cell.value, cell.data_type = text, "s"
+        workbook.save(sheet)
+    results = tmp_path / f"out.{target}"
+    assert Program(tmp_path).run("check", sheet, "--sandbox", "--output", results).returncode in {3, 4}
+    saved = office.resave(results, "xlsx", tmp_path / "office")
+    assert formulas_in(saved) == 0
+    assert target == "csv" or formulas_in(results) == 0
+    shown = [[_text(cell.value) for cell in row] for row in load_workbook(saved).worksheets[0].iter_rows()]
+    notes = HEADERS[:11].index("Quantity") + 1
+    guarded = [text.removeprefix("'").strip() for row in shown[1:] for text in row[notes : notes + 2]]
+    assert guarded == [payload.strip() for payload in PAYLOADS for _ in range(2)]
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)

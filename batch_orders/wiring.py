@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from batch_orders.models import Catalog, Mapped, Plan, Report, Sheet
+    from batch_orders.models import Catalog, Limits, Mapped, Plan, Report, Sheet
     from batch_orders.ports import Progress
     from batch_orders.settings import Settings
 
@@ -47,9 +47,9 @@ class SheetRequest:
     release: tuple[str, ...] = ()
     limit: int | None = None
 
-    def read(self) -> Sheet:
+    def read(self, limits: Limits) -> Sheet:
         """The sheet as it is in the file."""
-        return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding)
+        return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding, limits=limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +209,7 @@ def write_report(report: Report, output: Path) -> Path:
         return results.write(report)
 
 
-def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Path]:
+def rebuild(ledger: Ledger, name: str, output: Path | None, limits: Limits) -> tuple[Report, Path]:
     """A run's results sheet, made anew from the ledger."""
     run, frozen = ledger.run(name)
     if frozen is None:
@@ -217,19 +217,20 @@ def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Pat
     with tempfile.TemporaryDirectory(prefix="batch-orders-") as folder:
         path = Path(folder) / run.input.name
         path.write_bytes(run.sheet)
-        sheet = read_sheet(path, sheet_name=run.options["sheet_name"], encoding=run.options["encoding"])
+        options = run.options
+        sheet = read_sheet(path, sheet_name=options["sheet_name"], encoding=options["encoding"], limits=limits)
     keys = pipeline.keys_in(frozen)
     report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys))
     beside = run.input if run.input.parent.is_dir() else Path(run.input.name)
     return report, write_report(report, results_path(beside, sheet.kind, output))
 
 
-def adopt(ledger: Ledger, paths: Sequence[Path]) -> tuple[Counter[str], list[str]]:
+def adopt(ledger: Ledger, paths: Sequence[Path], limits: Limits) -> tuple[Counter[str], list[str]]:
     """Enter the orders of results files: how many were new, known or at odds, and a line for each of the latter.
 
     All files are read before anything is entered.
     """
-    found = [(path, past) for path in paths for past in pipeline.past_orders(read_sheet(path))]
+    found = [(path, past) for path in paths for past in pipeline.past_orders(read_sheet(path, limits=limits))]
     counts: Counter[str] = Counter()
     conflicts = []
     for path, past in found:
@@ -247,7 +248,7 @@ def adopt(ledger: Ledger, paths: Sequence[Path]) -> tuple[Counter[str], list[str
 
 def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger | None, now: datetime) -> Judging:
     return Judging(
-        read_sheet=request.read,
+        read_sheet=lambda: request.read(world.settings.limits),
         catalog=hub,
         memory=ledger,
         progress=world.progress,

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batch_orders.adapters.results_csv import unguarded
-from batch_orders.adapters.sheet_parts import HEADER_WITHIN, MOST_BYTES, Table, header_row
+from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Table, header_row
 from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages import sheets as messages
 
@@ -32,7 +32,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # An unclosed quotation mark makes a cell as long as the file; csv's own limit would hide what is wrong.
-csv.field_size_limit(MOST_BYTES)
+csv.field_size_limit(2**31 - 1)
 
 
 def require_encoding(name: str) -> None:

@@ -1,4 +1,4 @@
-"""What the readers of CSV and Excel files share: the raw table, the limits, and where the header stands."""
+"""What the readers of CSV and Excel files share: the raw table, and where the header stands."""
 
 from __future__ import annotations
 
@@ -11,12 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batch_orders.models import Oddity, Template, Value
-
-# A quarterly wave is far below these; what is above is a mistake, or made to harm.
-MOST_BYTES: Final = 20 * 10**6
-MOST_INFLATED: Final = 200 * 10**6
-MOST_ROWS: Final = 250_000
-MOST_COLUMNS: Final = 200
 
 # Rows, by Excel's numbers, among which the header is looked for: a title block may stand above it.
 HEADER_WITHIN: Final = 20

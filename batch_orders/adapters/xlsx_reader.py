@@ -20,8 +20,6 @@ from openpyxl.utils import get_column_letter
 from batch_orders.adapters import template_stamp
 from batch_orders.adapters.sheet_parts import (
     HEADER_WITHIN,
-    MOST_COLUMNS,
-    MOST_INFLATED,
     Table,
     header_row,
     is_blank,
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batch_orders.models import Template
+    from batch_orders.models import Limits, Template
 
 _WORKBOOK = "xl/workbook.xml"
 _STRICT = b"http://purl.oclc.org/ooxml/"
@@ -68,13 +66,13 @@ def is_workbook(content: bytes) -> bool:
         return False
 
 
-def read_table(path: Path, content: bytes, sheet_name: str | None) -> Table:
+def read_table(path: Path, content: bytes, sheet_name: str | None, limits: Limits) -> Table:
     """The cells of the sheet that is asked for, else of the one with known headers. SheetError where it cannot be read.
 
     A table without any known header is given back as it is, for the caller to say so.
     """
     with _damage_told(path), zipfile.ZipFile(io.BytesIO(content)) as archive:
-        _refuse_other_archives(path, archive)
+        _refuse_other_archives(path, archive, limits)
         with _opened(content) as sheets:
             if not sheets or _STRICT in archive.read(_WORKBOOK):
                 raise SheetError(messages.strict(path), hint=messages.save_as())
@@ -82,9 +80,9 @@ def read_table(path: Path, content: bytes, sheet_name: str | None) -> Table:
             # openpyxl tells the name of a sheet's part nowhere else.
             with archive.open(sheet._worksheet_path.lstrip("/")) as part:  # noqa: SLF001
                 seen = look(part)
-            if seen.rightmost.column > MOST_COLUMNS:
-                what = messages.more_than(f"{MOST_COLUMNS} columns ({seen.rightmost})")
-                raise SheetError(messages.too_large(path, what), hint=messages.split_it())
+            if seen.rightmost.column > limits.columns:
+                what = messages.more_than(f"{limits.columns:,} columns ({seen.rightmost})")
+                raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_columns"))
             table, errors = _table(sheet, {cell.row for cell in seen.without_value})
             template = _template(sheets)
     return dataclasses.replace(table, oddities=_oddities(table, seen, errors), template=template)
@@ -101,12 +99,12 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise SheetError(messages.damaged(path, type(error).__name__), hint=messages.save_as()) from None
 
 
-def _refuse_other_archives(path: Path, archive: zipfile.ZipFile) -> None:
+def _refuse_other_archives(path: Path, archive: zipfile.ZipFile, limits: Limits) -> None:
     entries = archive.infolist()
     inflated = sum(entry.file_size for entry in entries)
-    if len(entries) > _MOST_ENTRIES or inflated > MOST_INFLATED:
+    if len(entries) > _MOST_ENTRIES or inflated > limits.unpacked_size:
         what = messages.unpacks_to(inflated, len(entries))
-        raise SheetError(messages.too_large(path, what), hint=messages.split_it())
+        raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_unpacked_size"))
     names = archive.namelist()
     if _WORKBOOK not in names:
         raise SheetError(messages.looks_like(path, _kind(names)), hint=messages.save_as())

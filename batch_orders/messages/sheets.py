@@ -129,12 +129,23 @@ def more_than(limit: str) -> str:
 
 def unpacks_to(inflated: int, parts: int) -> str:
     """A workbook that grows beyond measure; `inflated` is in bytes."""
-    return f"it unpacks to {inflated // 10**6:,} MB in {parts:,} parts"
+    return f"it unpacks to {size(inflated)} in {parts:,} parts"
 
 
-def split_it() -> str:
-    """After a limit."""
-    return "Delete what is not needed (also empty formatted rows and columns), or split the sheet."
+def size(limit: int) -> str:
+    """A number of bytes as people say it."""
+    for unit, worth in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if limit >= worth:
+            return f"{limit / worth:.4g} {unit}"
+    return f"{limit} bytes"
+
+
+def split_it(setting: str) -> str:
+    """After a limit, which this setting raises."""
+    return (
+        "Delete what is not needed (also empty formatted rows and columns), or split the sheet. "
+        f"If all of it is needed, raise the setting {setting}."
+    )
 
 
 def not_utf8(path: Path, line: int) -> str:

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from batch_orders.adapters import sheet_parts
 from batch_orders.adapters.results_csv import guarded, render_csv
 from batch_orders.adapters.results_xlsx import render_xlsx
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages.outcomes import COLUMN_NAMES
-from batch_orders.models import NEEDED, RESULT_COLUMNS, FindingCode, SheetKind, Value
+from batch_orders.models import NEEDED, RESULT_COLUMNS, FindingCode, Limits, SheetKind, Value
 from batch_orders.stages.columns import map_columns
 from tests import make_samples
 from tests.builders import make_mapped, make_report
@@ -839,22 +838,40 @@ def test_oddities_on_other_sheets_do_not_matter(tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     """20 MB are more than any wave."""
-    path = text_file(tmp_path, b"Email,Qty\n" + b"a@example.com,1\n" * (sheet_parts.MOST_BYTES // 16 + 1))
+    path = text_file(tmp_path, b"Email,Qty\n" + b"a@example.com,1\n" * (Limits().file_size // 16 + 1))
     assert "too large" in refused(path).message
+
+
+@pytest.mark.parametrize(
+    ("limits", "says", "setting"),
+    [
+        (Limits(file_size=1_000), "more than 1 KB", "max_file_size"),
+        (Limits(unpacked_size=2_000), "it unpacks to", "max_unpacked_size"),
+        (Limits(columns=2), "more than 2 columns (C1)", "max_columns"),
+        (Limits(rows=1), "more than 1 rows", "max_rows"),
+    ],
+)
+def test_limits_are_settings(tmp_path: Path, limits: Limits, says: str, setting: str) -> None:
+    """What is larger than the settings allow is refused, with the setting's name."""
+    path = workbook(tmp_path, [_HEAD, _ROW, _ROW])
+    assert len(read_sheet(path).frame) == 2
+    error = refused(path, limits=limits)
+    assert says in error.message
+    assert setting in error.hint
 
 
 def test_a_zip_bomb(tmp_path: Path) -> None:
     """Is refused by what its list of contents says, before anything is unpacked."""
     path = workbook(tmp_path, [_HEAD, _ROW])
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/bomb.xml", "w") as part:
-        for _ in range(sheet_parts.MOST_INFLATED // 10**7 + 1):
+        for _ in range(Limits().unpacked_size // 10**7 + 1):
             part.write(bytes(10**7))
     assert "too large" in refused(path).message
 
 
 def test_too_many_rows(tmp_path: Path) -> None:
     """Rows with something in them; blank ones do not count."""
-    rows = "a@example.com,1\n" * (sheet_parts.MOST_ROWS + 1)
+    rows = "a@example.com,1\n" * (Limits().rows + 1)
     assert "250,000 rows" in refused(text_file(tmp_path, "Email,Qty\n" + rows)).message
 
 

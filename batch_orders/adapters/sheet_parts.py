@@ -55,4 +55,7 @@ def is_blank(row: Sequence[str]) -> bool:
 
 def width(row: Sequence[str]) -> int:
     """Cells up to the last that is not blank."""
-    return max((position + 1 for position, cell in enumerate(row) if cell.strip()), default=0)
+    for columns in range(len(row), 0, -1):
+        if row[columns - 1].strip():
+            return columns
+    return 0

@@ -70,7 +70,7 @@ def read_sheet(
             raise SheetError(messages.workbook_named_like_text(path), hint=messages.rename_to_xlsx())
         return _sheet(path, SheetKind.XLSX, xlsx_reader.read_table(path, content, sheet_name, limits), limits)
     _refuse_what_is_no_text(path, content)
-    return _sheet(path, SheetKind.CSV, csv_reader.read_table(path, content, encoding), limits)
+    return _sheet(path, SheetKind.CSV, csv_reader.read_table(path, content, encoding, limits), limits)
 
 
 def _read(path: Path, limits: Limits) -> bytes:

@@ -153,9 +153,14 @@ def not_utf8(path: Path, line: int) -> str:
     return f"{path.name} is not UTF-8 (first in line {line}), and its encoding is not guessed. Nothing was sent."
 
 
-def name_encoding() -> str:
-    """After undecodable text."""
-    return "Save it as “CSV UTF-8”, or say its encoding: --encoding cp1252 is usual for older Excel files."
+def name_encoding(previews: Sequence[tuple[str, str]] = ()) -> str:
+    """After undecodable text; `previews` are the likeliest encodings, each with what its first odd cells would read."""
+    if not previews:
+        return "Save it as “CSV UTF-8”, or say its encoding: --encoding cp1252 is usual for older Excel files."
+    lines = [f"  --encoding {name}: {cells}" for name, cells in previews]
+    return "\n".join(
+        ["Save it as “CSV UTF-8”, or add the encoding under which its first odd cells read right:", *lines]
+    )
 
 
 def wrong_encoding(path: Path, encoding: str, line: int) -> str:
@@ -176,6 +181,25 @@ def nul(path: Path, line: int) -> str:
 def broken_csv(path: Path, line: int) -> str:
     """An unclosed quote, or a field beyond all measure."""
     return f"{path.name} cannot be read: a quotation mark is not closed, from line {line} on. Nothing was sent."
+
+
+def longer_rows(path: Path, rows: Sequence[int], columns: int, delimiter: str) -> str:
+    """Rows with more cells than the header has."""
+    shown = ", ".join(map(str, rows[:_MOST_SHOWN])) + (" and others" if len(rows) > _MOST_SHOWN else "")
+    one = len(rows) == 1
+    return (
+        f"{path.name} cannot be read: row{'' if one else 's'} {shown} {'has' if one else 'have'} more cells than the "
+        f"header, which has {columns}: {_delimiter(delimiter)} within a cell moves all that follows. Nothing was sent."
+    )
+
+
+def mend_longer_rows(delimiter: str) -> str:
+    """After rows that are too long."""
+    return f"Put the cell that has {_delimiter(delimiter)} in it in quotation marks, or name the last columns too."
+
+
+def _delimiter(delimiter: str) -> str:
+    return {",": "a comma", ";": "a semicolon", "\t": "a tab"}.get(delimiter, f"“{delimiter}”")
 
 
 def mend_quote() -> str:

@@ -383,18 +383,66 @@ def test_nul_characters(tmp_path: Path) -> None:
     assert "line 2" in refused(text_file(tmp_path, b"Email,Qty\nana\0@example.com,1\n")).message
 
 
-def test_utf16_without_a_bom(tmp_path: Path) -> None:
-    """Is no UTF-8, whatever its bytes allow, and is read where --encoding says so."""
-    path = text_file(tmp_path, "Email,Qty\nana@example.com,1\n".encode("utf-16-le"))
-    refused(path)
-    assert cells(read_sheet(path, encoding="utf-16-le")) == [["ana@example.com", "1"]]
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_bom(tmp_path: Path, encoding: str) -> None:
+    """Is read where it is beyond doubt: the header reads in one byte order only."""
+    path = text_file(tmp_path, "Email;City\nana@example.com;Łódź\n".encode(encoding))
+    assert cells(read_sheet(path)) == [["ana@example.com", "Łódź"]]
+    assert "not a text file" in refused(text_file(tmp_path, "Ünbekannt;Größe\n".encode(encoding))).message
 
 
-def test_ragged_rows(tmp_path: Path) -> None:
-    """Short rows are filled up; what stands beyond the header is kept in a column without a name."""
-    sheet = read_sheet(text_file(tmp_path, "Email,Qty,,\na@example.com\nb@example.com,2,,,lost?\n"))
-    assert sheet.headers == ("Email", "Qty", "", "", "")
-    assert cells(sheet) == [["a@example.com", "", "", "", ""], ["b@example.com", "2", "", "", "lost?"]]
+@pytest.mark.parametrize(
+    ("encoding", "row"),
+    [
+        ("cp1252", "Jürgen;Köln;Straße 5"),
+        ("cp1252", "François;Besançon;Rue de l’Église"),
+        ("cp1250", "Łukasz;Łódź;ul. Żwirki 3"),
+        ("cp437", "Jürgen;Köln;Straße 5"),
+        ("cp850", "João;São Paulo;Rua"),
+        ("mac_roman", "José;Málaga;Calle 3"),
+        ("iso-8859-15", "Šárka;Cœur;5 €"),
+        ("cp1251", "Иван;Москва;улица Ленина"),
+        ("cp1253", "Γιώργος;Αθήνα;Οδός"),
+        ("cp1254", "Oğuz;İstanbul;Şişli Cad."),
+        ("shift_jis", "太郎;東京都;渋谷区"),
+        ("gb18030", "李雷;北京;长安街"),
+        ("big5", "小明;台北市;信義區"),
+    ],
+)
+def test_a_preview_of_the_likeliest_encodings(tmp_path: Path, encoding: str, row: str) -> None:
+    """The first odd cells under a few encodings: the right one stands first, and reads right."""
+    path = text_file(tmp_path, f"Email;First name;City;Address\nana@example.com;{row}\n".encode(encoding))
+    first, *lines = refused(path).hint.splitlines()
+    assert "UTF-8" in first
+    assert lines[0] == f"  --encoding {encoding}: {', '.join(cell for cell in row.split(';') if not cell.isascii())}"
+    assert 2 <= len(lines) <= 4
+    assert len({line.partition(": ")[2] for line in lines}) == len(lines)
+    assert cells(read_sheet(path, encoding=encoding))[0][1:] == row.split(";")
+
+
+def test_a_preview_where_the_asked_for_encoding_does_not_fit(tmp_path: Path) -> None:
+    """As helpful; a file whose own mark is wrong has no use for one."""
+    content = b"Email,City\nana@example.com,K\xf6ln\n"
+    assert "--encoding cp1252: Köln" in refused(text_file(tmp_path, content), encoding="ascii").hint
+    assert "--encoding" not in refused(text_file(tmp_path, b"\xef\xbb\xbf" + content)).hint
+
+
+def test_shorter_rows(tmp_path: Path) -> None:
+    """Are filled up with blank cells; so are blank cells beyond the header no cells."""
+    sheet = read_sheet(text_file(tmp_path, "Email,Qty,,\na@example.com\nb@example.com,2,,,,,\n"))
+    assert sheet.headers == ("Email", "Qty")
+    assert cells(sheet) == [["a@example.com", ""], ["b@example.com", "2"]]
+
+
+def test_longer_rows(tmp_path: Path) -> None:
+    """A comma without quotes moves all that follows it: the rows are named, and nothing is read."""
+    content = "Email,Address,City\na@example.com,1 Main Street,Bonn\n\nb@example.com,1 Main Street, Apt 4,Bonn\n"
+    error = refused(text_file(tmp_path, content))
+    assert "row 4 has more cells than the header, which has 3: a comma" in error.message
+    assert "quotation marks" in error.hint
+    content += "c@example.com,1 Main Street, Apt 4,Bonn\n"
+    assert "rows 4, 5 have" in refused(text_file(tmp_path, content)).message
+    assert len(read_sheet(text_file(tmp_path, content.replace("Street, Apt", "Street Apt"))).frame) == 3
 
 
 def test_empty_columns_at_the_end_are_dropped(tmp_path: Path) -> None:

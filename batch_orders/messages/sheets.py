@@ -112,9 +112,9 @@ def damaged(path: Path, reason: str) -> str:
     return f"{path.name} is damaged: its contents cannot be read as a workbook ({reason}). Nothing was sent."
 
 
-def strict(path: Path) -> str:
-    """No sheet that the reader knows (Strict OOXML)."""
-    return f"{path.name} holds no sheets that can be read (is it a “Strict Open XML Spreadsheet”?). Nothing was sent."
+def no_sheets(path: Path) -> str:
+    """A workbook without any sheet of cells."""
+    return f"{path.name} holds no sheet of cells. Nothing was sent."
 
 
 def too_large(path: Path, what: str) -> str:
@@ -130,6 +130,16 @@ def more_than(limit: str) -> str:
 def unpacks_to(inflated: int, parts: int) -> str:
     """A workbook that grows beyond measure; `inflated` is in bytes."""
     return f"it unpacks to {size(inflated)} in {parts:,} parts"
+
+
+def part_unpacks_to(part: str, inflated: int) -> str:
+    """One part of a workbook, which has no reason to grow; `inflated` is in bytes."""
+    return f"its part {part} unpacks to {size(inflated)}"
+
+
+def save_anew() -> str:
+    """After a part that has grown beyond measure (styles, say)."""
+    return "Copy the cells into a new workbook (Paste Special > Values), and save that as .xlsx."
 
 
 def size(limit: int) -> str:

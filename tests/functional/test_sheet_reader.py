@@ -648,15 +648,33 @@ def test_a_carriage_return_as_excel_writes_it(tmp_path: Path) -> None:
     assert cells(read_sheet(path))[0][1] == "1 Main Street\r\nApt 2"
 
 
-def test_strict_open_xml(tmp_path: Path) -> None:
-    """No sheet is found in it: an error, never zero orders."""
-    path = workbook(tmp_path, [_HEAD, _ROW])
+def as_strict(path: Path) -> Path:
+    """The workbook as Excel saves it as "Strict Open XML Spreadsheet": other namespaces, and dates as ISO 8601."""
     usual, strict = "http://schemas.openxmlformats.org/", "http://purl.oclc.org/ooxml/"
-    for part in ("xl/workbook.xml", SHEET_PART):
-        edited(path, part, usual + "spreadsheetml/2006/main", strict + "spreadsheetml/main")
-    relationships = "officeDocument/relationships"
-    edited(path, "xl/workbook.xml", usual + "officeDocument/2006/relationships", strict + relationships)
-    assert "Strict" in refused(path).message
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    for name, text in parts.items():
+        for year in ("2006/main", "2006/relationships"):
+            text = text.replace(f"{usual}officeDocument/{year}", f"{strict}officeDocument/{year[5:]}")  # noqa: PLW2901
+            text = text.replace(f"{usual}spreadsheetml/{year}", f"{strict}spreadsheetml/{year[5:]}")  # noqa: PLW2901
+        parts[name] = re.sub(r"<workbook\b", '<workbook conformance="strict"', text)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_strict_open_xml(tmp_path: Path) -> None:
+    """Excel's "Strict Open XML Spreadsheet" is read like any other; its dates are text in the file."""
+    day = datetime(2026, 12, 1)  # noqa: DTZ001 - a spreadsheet's dates know no zone
+    rows = [["Email", "Qty", "Start"], ["ana@example.com", 1, day]]
+    usual = read_sheet(workbook(tmp_path, rows))
+    path = with_shared_strings(workbook(tmp_path, rows))
+    edited(path, SHEET_PART, r'<c r="C2"([^>]*?)(?: t="n")?><v>[0-9.]+</v>', r'<c r="C2"\1 t="d"><v>2026-12-01</v>')
+    sheet = read_sheet(as_strict(path))
+    assert (sheet.headers, cells(sheet)) == (usual.headers, cells(usual))
+    assert sheet.values == usual.values
+    assert sheet.sheet_name == "Wave"
 
 
 def test_extensions_do_not_warn(tmp_path: Path) -> None:

@@ -354,8 +354,9 @@ def adopt(common: Common, *, files: tuple[Path, ...], mapping: Path | None) -> i
     from batch_orders.messages import ledgers  # noqa: PLC0415
     from batch_orders.stages.report import EXIT_NEEDS_A_CHANGE  # noqa: PLC0415
 
-    with _open_ledger(common) as opened:
-        counts, conflicts = wiring.adopt(opened, files, **_with_mapping({"mapping": mapping}))
+    settings = _settings(common)
+    with _open_ledger(common, settings) as opened:
+        counts, conflicts = wiring.adopt(opened, files, settings.limits, **_with_mapping({"mapping": mapping}))
     code = EXIT_NEEDS_A_CHANGE if conflicts else 0
     sums = {name: counts[name] for name in ("new", "known", "conflict")}
     document = {"command": "ledger adopt", "exit_code": code, "orders": sums, "conflicts": conflicts}
@@ -384,8 +385,9 @@ def results(common: Common, *, run: str, output: Path | None) -> int:
     """Rebuild a run's results sheet from the ledger, with its orders as they stand now."""
     from batch_orders import wiring  # noqa: PLC0415 - costly
 
-    with _open_ledger(common) as ledger:
-        report, path = wiring.rebuild(ledger, run, output)
+    settings = _settings(common)
+    with _open_ledger(common, settings) as ledger:
+        report, path = wiring.rebuild(ledger, run, output, settings.limits)
     return _show_report(common, report, path)
 
 
@@ -512,10 +514,10 @@ def _world(
 
 
 @contextlib.contextmanager
-def _open_ledger(common: Common) -> Iterator[Any]:
+def _open_ledger(common: Common, settings: Settings | None = None) -> Iterator[Any]:
     from batch_orders.adapters.ledger import Ledger  # noqa: PLC0415 - costly
 
-    with contextlib.closing(Ledger(_settings(common).require_ledger())) as ledger:
+    with contextlib.closing(Ledger((settings or _settings(common)).require_ledger())) as ledger:
         yield ledger
 
 

@@ -164,6 +164,19 @@ class Finding:
     suggestions: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How large a sheet may be: a quarterly wave is far below, and what is above is a mistake or made to harm.
+
+    `file_size` and `unpacked_size` (all that a workbook's archive holds) are in bytes.
+    """
+
+    file_size: int = 20 * 10**6
+    unpacked_size: int = 200 * 10**6
+    columns: int = 200
+    rows: int = 250_000
+
+
 class SheetKind(StrEnum):
     """What kind of file a sheet came in; results go back in the same kind."""
 

@@ -32,6 +32,7 @@ from pydantic import (
 )
 
 from batch_orders.errors import SettingsError
+from batch_orders.models import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -74,11 +75,17 @@ _RATE_WINDOWS = {
     for unit in units
 }
 
+_SIZE_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_MOST_BYTES = 2 * 10**9
+# What Excel's sheets can have.
+_MOST_COLUMNS, _MOST_ROWS = 16_384, 1_048_576
+
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
 _PLAIN_NUMBER = re.compile(rf"{_NUMBER}\Z")
 _DURATION_PART = re.compile(rf"({_NUMBER})\s*([a-z]+)\s*")
 _DURATION = re.compile(rf"(?:{_NUMBER}\s*[a-z]+\s*)+\Z")
 _RATE = re.compile(r"([0-9]{1,12})\s*/\s*([a-z]+)\Z")
+_SIZE = re.compile(rf"({_NUMBER})\s*([a-z]*)\Z")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,12}\Z")
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?)*\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, "token"
@@ -184,6 +191,18 @@ def _whole_number_between(least: int, most: int) -> Callable[[object], int]:
         return number
 
     return read
+
+
+def _read_size(value: object) -> int:
+    """Bytes: a number of them, or text with a unit ("20 MB")."""
+    is_number = isinstance(value, int | float | str) and not isinstance(value, bool)
+    match = _SIZE.match(str(value).strip().lower()) if is_number else None
+    if match is None or match[2] not in _SIZE_UNITS:
+        raise ValueError(f"is not a size, such as 20 MB: {_quoted(value)}")
+    size = float(match[1]) * _SIZE_UNITS[match[2]]
+    if not 1 <= size <= _MOST_BYTES:
+        raise ValueError(f"has to be between 1 byte and {_MOST_BYTES // 10**9} GB, but is {_quoted(value)}")
+    return int(size)
 
 
 def _read_login_text(value: object) -> str:
@@ -376,6 +395,8 @@ class Settings(BaseModel):
     proxy: an http or https proxy's address; it may hold a password and is not shown in `repr()`.
     ca_file: certificates (PEM) to trust instead of the usual ones.
     log_file: where JSON log lines are added.
+    max_file_size, max_unpacked_size: bytes that a sheet's file may have, and that a workbook may unpack to.
+    max_columns, max_rows: how large a sheet may be.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -416,6 +437,26 @@ class Settings(BaseModel):
     log_file: Annotated[Path | None, BeforeValidator(_read_log_file)] = Field(
         default=None, examples=["batch-orders.log"]
     )
+    max_file_size: Annotated[int, BeforeValidator(_read_size)] = Field(default=Limits().file_size, examples=["20 MB"])
+    max_unpacked_size: Annotated[int, BeforeValidator(_read_size)] = Field(
+        default=Limits().unpacked_size, examples=["200 MB"]
+    )
+    max_columns: Annotated[int, BeforeValidator(_whole_number_between(1, _MOST_COLUMNS))] = Field(
+        default=Limits().columns, examples=[200]
+    )
+    max_rows: Annotated[int, BeforeValidator(_whole_number_between(1, _MOST_ROWS))] = Field(
+        default=Limits().rows, examples=[250000]
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """How large a sheet may be."""
+        return Limits(
+            file_size=self.max_file_size,
+            unpacked_size=self.max_unpacked_size,
+            columns=self.max_columns,
+            rows=self.max_rows,
+        )
 
     def require_account(self) -> tuple[str, str, SecretStr]:
         """`base_url`, `client_id` and `client_secret`; SettingsError names all that are missing."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from batch_orders.models import Catalog, Mapped, MappingFile, Plan, Proposal, Report, Sheet
+    from batch_orders.models import Catalog, Limits, Mapped, MappingFile, Plan, Proposal, Report, Sheet
     from batch_orders.ports import Progress
     from batch_orders.settings import Settings
 
@@ -56,10 +56,10 @@ class SheetRequest:
     release: tuple[str, ...] = ()
     limit: int | None = None
 
-    def read(self) -> Sheet:
+    def read(self, limits: Limits) -> Sheet:
         """The sheet as it is in the file."""
         headers = self.mapping.headers if self.mapping else ()
-        return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding, headers=headers)
+        return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding, headers=headers, limits=limits)
 
 
 class Written(NamedTuple):
@@ -187,7 +187,13 @@ async def write_template(world: World, output: Path | None) -> tuple[Path, Catal
 
 async def propose(world: World, request: SheetRequest) -> Proposal:
     """A mapping file for a foreign sheet, guessed from it and the catalog."""
-    sheet = read_sheet(request.path, sheet_name=request.sheet_name, encoding=request.encoding, foreign=True)
+    sheet = read_sheet(
+        request.path,
+        sheet_name=request.sheet_name,
+        encoding=request.encoding,
+        foreign=True,
+        limits=world.settings.limits,
+    )
     catalog = await fetch_catalog(world)
     return propose_mapping(sheet, catalog.stock, effective_country)
 
@@ -256,7 +262,7 @@ def _write(report: Report, path: Path) -> Path:
         return place.write(report)
 
 
-def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Path]:
+def rebuild(ledger: Ledger, name: str, output: Path | None, limits: Limits) -> tuple[Report, Path]:
     """A run's results sheet, made anew from the ledger."""
     run, frozen = ledger.run(name)
     if frozen is None:
@@ -269,7 +275,7 @@ def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Pat
         request = SheetRequest(
             path=path, sheet_name=run.options["sheet_name"], encoding=run.options["encoding"], mapping=mapping
         )
-        sheet = request.read()
+        sheet = request.read(limits)
     keys = pipeline.keys_in(frozen)
     report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys), mapping=mapping)
     beside = run.input if run.input.parent.is_dir() else Path(run.input.name)
@@ -277,13 +283,13 @@ def rebuild(ledger: Ledger, name: str, output: Path | None) -> tuple[Report, Pat
 
 
 def adopt(
-    ledger: Ledger, paths: Sequence[Path], *, mapping: MappingFile | None = None
+    ledger: Ledger, paths: Sequence[Path], limits: Limits, *, mapping: MappingFile | None = None
 ) -> tuple[Counter[str], list[str]]:
     """Enter the orders of results files: how many were new, known or at odds, and a line for each of the latter.
 
     All files are read before anything is entered.
     """
-    sheets = [(path, SheetRequest(path=path, mapping=mapping).read()) for path in paths]
+    sheets = [(path, SheetRequest(path=path, mapping=mapping).read(limits)) for path in paths]
     found = [(path, past) for path, sheet in sheets for past in pipeline.past_orders(sheet, mapping)]
     counts: Counter[str] = Counter()
     conflicts = []
@@ -302,7 +308,7 @@ def adopt(
 
 def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger | None, now: datetime) -> Judging:
     return Judging(
-        read_sheet=request.read,
+        read_sheet=lambda: request.read(world.settings.limits),
         catalog=hub,
         memory=ledger,
         progress=world.progress,

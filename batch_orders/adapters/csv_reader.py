@@ -9,13 +9,17 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from batch_orders.adapters.encodings import previews, utf16_without_mark
 from batch_orders.adapters.results_csv import unguarded
-from batch_orders.adapters.sheet_parts import HEADER_WITHIN, MOST_BYTES, Table, header_row
+from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Table, header_row, width
 from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages import sheets as messages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from batch_orders.models import Limits
 
 _DELIMITERS = (",", ";", "\t", "|")
 # UTF-32's little-endian mark begins with UTF-16's, so it has to be looked for first.
@@ -28,11 +32,12 @@ _BOMS = (
 )
 # Excel takes such a first line for itself and does not show it.
 _SEPARATOR_LINE = re.compile(r"\"?sep=([^\w\"' \r\n])\"?(?:\r\n|\r|\n|\Z)", re.IGNORECASE)
-_LINE_END = re.compile(r"\r\n|\r|\n")
+# The header row ends within so many characters, or there is none.
+_HEADER_WITHIN_CHARACTERS = 200_000
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # An unclosed quotation mark makes a cell as long as the file; csv's own limit would hide what is wrong.
-csv.field_size_limit(MOST_BYTES)
+csv.field_size_limit(2**31 - 1)
 
 
 def require_encoding(name: str) -> None:
@@ -45,8 +50,8 @@ def require_encoding(name: str) -> None:
         raise UsageError(messages.no_such_encoding(name), hint=messages.name_encoding()) from None
 
 
-def read_table(path: Path, content: bytes, encoding: str | None) -> Table:
-    """The cells of a CSV file. SheetError, with the line, where it cannot be read."""
+def read_table(path: Path, content: bytes, encoding: str | None, limits: Limits) -> Table:
+    """The cells of a CSV file, without its blank rows. SheetError, with the line, where it cannot be read."""
     text = _decode(path, content, encoding)
     if "\0" in text:
         raise SheetError(messages.nul(path, _line(text[: text.index("\0")])), hint=messages.save_as())
@@ -55,18 +60,51 @@ def read_table(path: Path, content: bytes, encoding: str | None) -> Table:
         delimiter, body, first_line = separator[1], text[separator.end() :], 2
     else:
         delimiter, body, first_line = _delimiter(text), text, 1
-    rows = _rows(path, body, delimiter, first_line)
-    return Table(rows=rows, row_numbers=range(1, len(rows) + 1), delimiter=delimiter)
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    for number, row in _rows(path, body, delimiter, first_line):
+        columns = width(row)
+        if columns > limits.columns:
+            what = messages.more_than(f"{limits.columns:,} columns (row {number})")
+            raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_columns"))
+        if columns:
+            rows.append([unguarded(cell) for cell in row[: limits.columns]])
+            numbers.append(number)
+        if len(rows) > limits.rows + HEADER_WITHIN:
+            what = messages.more_than(f"{limits.rows:,} rows")
+            raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_rows"))
+    table = Table(rows=rows, row_numbers=numbers, delimiter=delimiter)
+    _refuse_longer_rows(path, table)
+    return table
+
+
+def _refuse_longer_rows(path: Path, table: Table) -> None:
+    """SheetError for rows with more cells than the header: a comma that is not in quotes has moved what follows it."""
+    header, known = header_row(table)
+    if not known:
+        return
+    columns = len(table.rows[header])
+    longer = [
+        number
+        for number, row in zip(table.row_numbers[header + 1 :], table.rows[header + 1 :], strict=True)
+        if len(row) > columns and width(row) > columns
+    ]
+    if longer:
+        raise SheetError(
+            messages.longer_rows(path, longer, columns, table.delimiter),
+            hint=messages.mend_longer_rows(table.delimiter),
+        )
 
 
 def _decode(path: Path, content: bytes, encoding: str | None) -> str:
     """The file's text. Its own mark (BOM) is proof, and counts for more than what was asked for."""
-    for bom, name in _BOMS:
-        if content.startswith(bom):
-            content, encoding = content[len(bom) :], name
-            break
-    if encoding is None and b"\0" in content and not _is_utf8(content):
-        raise SheetError(messages.looks_like(path, "not a text file"), hint=messages.save_as())
+    mark = next((bom for bom in _BOMS if content.startswith(bom[0])), None)
+    if mark is not None:
+        content, encoding = content[len(mark[0]) :], mark[1]
+    elif encoding is None and b"\0" in content:
+        encoding = utf16_without_mark(content)
+        if encoding is None and not _is_utf8(content):
+            raise SheetError(messages.looks_like(path, "not a text file"), hint=messages.save_as())
     try:
         text = content.decode(encoding or "utf-8")
     except UnicodeError as error:
@@ -78,7 +116,7 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
         read = text[: broken.start()]
     line = _line(read)
     message = messages.wrong_encoding(path, encoding, line) if encoding else messages.not_utf8(path, line)
-    raise SheetError(message, hint=messages.name_encoding())
+    raise SheetError(message, hint=messages.save_as() if mark else messages.name_encoding(previews(content)))
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -91,16 +129,17 @@ def _is_utf8(content: bytes) -> bool:
 
 def _line(before: str) -> int:
     """The number of the line that comes after this text."""
-    return len(_LINE_END.findall(before)) + 1
+    return before.count("\n") + before.count("\r") - before.count("\r\n") + 1
 
 
 def _delimiter(text: str) -> str:
     """The delimiter under which the most headers are known; the first of them where several do as well."""
+    start = text[:_HEADER_WITHIN_CHARACTERS]
 
     def known(delimiter: str) -> int:
         rows: list[list[str]] = []
         try:
-            rows.extend(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), HEADER_WITHIN))
+            rows.extend(islice(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), HEADER_WITHIN))
         except csv.Error:
             return 0
         return header_row(Table(rows=rows, row_numbers=range(1, len(rows) + 1)))[1]
@@ -108,14 +147,13 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=known)
 
 
-def _rows(path: Path, text: str, delimiter: str, first_line: int) -> list[list[str]]:
+def _rows(path: Path, text: str, delimiter: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
+    """Each row, with the number that Excel shows."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[list[str]] = []
     began = first_line
     try:
-        for row in reader:
-            rows.append([unguarded(cell) for cell in row])
+        for number, row in enumerate(reader, start=1):
+            yield number, row
             began = first_line + reader.line_num
     except csv.Error:
         raise SheetError(messages.broken_csv(path, began), hint=messages.mend_quote()) from None
-    return rows

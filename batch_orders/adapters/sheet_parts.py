@@ -1,4 +1,4 @@
-"""What the readers of CSV and Excel files share: the raw table, the limits, and where the header stands."""
+"""What the readers of CSV and Excel files share: the raw table, and where the header stands."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from batch_orders.models import Oddity, Template, Value
-
-# A quarterly wave is far below these; what is above is a mistake, or made to harm.
-MOST_BYTES: Final = 20 * 10**6
-MOST_INFLATED: Final = 200 * 10**6
-MOST_ROWS: Final = 250_000
-MOST_COLUMNS: Final = 200
 
 # Rows, by Excel's numbers, among which the header is looked for: a title block may stand above it.
 HEADER_WITHIN: Final = 20
@@ -44,6 +38,8 @@ class Table:
 # What else than our own columns makes a header row, while a sheet is read. Every reader asks, some of them deep down in
 # a workbook, so it is not handed from function to function.
 _HEADERS: ContextVar[Collection[str]] = ContextVar("headers", default=())
+# More than the columns of any sheet.
+_WIDEST = 100_000
 _FOREIGN: ContextVar[bool] = ContextVar("foreign", default=False)
 
 
@@ -71,7 +67,7 @@ def header_row(table: Table) -> tuple[int, int]:
         known = recognise(row, also)
         if _FOREIGN.get():
             filled = sum(1 for cell in row if cell.strip())
-            known = known * MOST_COLUMNS + (filled if filled > 1 else 0)
+            known = known * _WIDEST + (filled if filled > 1 else 0)
         if known > most:
             best, most = position, known
     return best, most
@@ -84,4 +80,7 @@ def is_blank(row: Sequence[str]) -> bool:
 
 def width(row: Sequence[str]) -> int:
     """Cells up to the last that is not blank."""
-    return max((position + 1 for position, cell in enumerate(row) if cell.strip()), default=0)
+    for columns in range(len(row), 0, -1):
+        if row[columns - 1].strip():
+            return columns
+    return 0

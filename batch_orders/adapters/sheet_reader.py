@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from batch_orders.adapters import csv_reader, xlsx_reader
-from batch_orders.adapters.sheet_parts import (
-    MOST_BYTES,
-    MOST_COLUMNS,
-    MOST_ROWS,
-    Table,
-    header_row,
-    is_blank,
-    looking_for,
-    width,
-)
+from batch_orders.adapters.sheet_parts import Table, header_row, is_blank, looking_for, width
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
-from batch_orders.models import FindingCode, Sheet, SheetKind
+from batch_orders.models import FindingCode, Limits, Sheet, SheetKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Sequence
@@ -57,6 +48,9 @@ _MAGIC_WITHIN = 64
 _LOOKS_BLANK = FindingCode.FORMULA_WITHOUT_VALUE
 
 
+_USUAL_LIMITS = Limits()
+
+
 def read_sheet(
     path: Path,
     *,
@@ -64,32 +58,34 @@ def read_sheet(
     encoding: str | None = None,
     headers: Collection[str] = (),
     foreign: bool = False,
+    limits: Limits = _USUAL_LIMITS,
 ) -> Sheet:
     """The sheet in a file.
 
     `sheet_name` chooses one of a workbook's (else the one with known headers), `encoding` is a CSV file's where it
     is not Unicode. `headers` are known besides ours; a `foreign` sheet need not have any known one.
-    SheetError where the file cannot be read, UsageError where `encoding` names nothing.
+    SheetError where the file cannot be read or is larger than `limits` allow, UsageError where `encoding` names
+    nothing.
     """
     with looking_for(headers, foreign=foreign):
-        return _sheet_in(path, sheet_name=sheet_name, encoding=encoding)
+        return _sheet_in(path, sheet_name=sheet_name, encoding=encoding, limits=limits)
 
 
-def _sheet_in(path: Path, *, sheet_name: str | None, encoding: str | None) -> Sheet:
+def _sheet_in(path: Path, *, sheet_name: str | None, encoding: str | None, limits: Limits) -> Sheet:
     if encoding is not None:
         csv_reader.require_encoding(encoding)
-    content = _read(path)
+    content = _read(path, limits)
     if content.startswith(_OLE2):
         raise SheetError(messages.password_protected(path), hint=messages.take_password_off())
     if content.startswith(_ZIP):
         if path.suffix.lower() in _TEXT_SUFFIXES and xlsx_reader.is_workbook(content):
             raise SheetError(messages.workbook_named_like_text(path), hint=messages.rename_to_xlsx())
-        return _sheet(path, content, SheetKind.XLSX, xlsx_reader.read_table(path, content, sheet_name))
+        return _sheet(path, content, SheetKind.XLSX, xlsx_reader.read_table(path, content, sheet_name, limits), limits)
     _refuse_what_is_no_text(path, content)
-    return _sheet(path, content, SheetKind.CSV, csv_reader.read_table(path, content, encoding))
+    return _sheet(path, content, SheetKind.CSV, csv_reader.read_table(path, content, encoding, limits), limits)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limits: Limits) -> bytes:
     try:
         if path.is_dir():
             raise SheetError(messages.is_folder(path), hint=messages.name_a_file())
@@ -97,9 +93,9 @@ def _read(path: Path) -> bytes:
             raise SheetError(messages.not_there(path), hint=messages.check_the_name())
         if not path.is_file():  # a pipe or a device could be waited for without end
             raise SheetError(messages.unreadable(path, messages.no_regular_file()), hint=messages.name_a_file())
-        if path.stat().st_size > MOST_BYTES:
-            what = messages.more_than(f"{MOST_BYTES // 10**6} MB")
-            raise SheetError(messages.too_large(path, what), hint=messages.split_it())
+        if path.stat().st_size > limits.file_size:
+            what = messages.more_than(messages.size(limits.file_size))
+            raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_file_size"))
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else None
@@ -120,7 +116,7 @@ def _refuse_what_is_no_text(path: Path, content: bytes) -> None:
         raise SheetError(messages.looks_like(path, f"named like a {suffix} file"), hint=messages.save_as())
 
 
-def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table) -> Sheet:
+def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table, limits: Limits) -> Sheet:
     header, known = header_row(table)
     if not known:
         first = next((row for row in table.rows if not is_blank(row)), [])
@@ -132,7 +128,7 @@ def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table) -> Sheet:
         if not is_blank(table.rows[row]) or table.row_numbers[row] in odd_rows
     ]
     columns = max(width(table.rows[row]) for row in (header, *kept))
-    _refuse_too_much(path, len(kept), columns)
+    _refuse_too_much(path, limits, rows=len(kept), columns=columns)
     new_row = {row: position for position, row in enumerate(kept)}
     originals = table.originals.items()
     return Sheet(
@@ -162,15 +158,16 @@ def _in_rows(oddities: Iterable[Oddity], rows: Container[int]) -> tuple[Oddity, 
     return tuple(oddity for oddity in narrowed if oddity.rows)
 
 
-def _refuse_too_much(path: Path, rows: int, columns: int) -> None:
+def _refuse_too_much(path: Path, limits: Limits, *, rows: int, columns: int) -> None:
     """SheetError for no rows at all, or for too many."""
     if not rows:
         raise SheetError(messages.no_rows(path), hint=messages.fill_it())
-    if rows > MOST_ROWS:
-        raise SheetError(messages.too_large(path, messages.more_than(f"{MOST_ROWS:,} rows")), hint=messages.split_it())
-    if columns > MOST_COLUMNS:
-        what = messages.more_than(f"{MOST_COLUMNS} columns")
-        raise SheetError(messages.too_large(path, what), hint=messages.split_it())
+    if rows > limits.rows:
+        what = messages.more_than(f"{limits.rows:,} rows")
+        raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_rows"))
+    if columns > limits.columns:
+        what = messages.more_than(f"{limits.columns:,} columns")
+        raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_columns"))
 
 
 def _padded(row: Sequence[str], columns: int) -> list[str]:

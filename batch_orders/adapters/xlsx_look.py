@@ -1,26 +1,29 @@
 """A look at a worksheet's XML for what openpyxl's read-only cells pass over in silence.
 
 That is: formulas without a value, merged cells, hidden rows and columns, and rows or cells in the wrong order (which
-openpyxl drops). defusedxml refuses document types, and with them entities.
+openpyxl drops). A document type, and with it every entity, is refused; so is, at once, what is larger than the limits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from xml.parsers import expat
 
-from defusedxml.ElementTree import iterparse
 from openpyxl.utils import coordinate_to_tuple, range_boundaries
 
 from batch_orders.models import Cell
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
+    from batch_orders.models import Limits
 
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_ROW, _CELL, _VALUE, _FORMULA, _INLINE = (f"{_MAIN}{tag}" for tag in ("row", "c", "v", "f", "is"))
-_COLUMN, _MERGE, _DATA = (f"{_MAIN}{tag}" for tag in ("col", "mergeCell", "sheetData"))
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main "
+_ROW, _CELL, _VALUE, _FORMULA, _INLINE = (_MAIN + tag for tag in ("row", "c", "v", "f", "is"))
+_COLUMN, _MERGE = (_MAIN + tag for tag in ("col", "mergeCell"))
 _TRUE = frozenset({"1", "true"})
+# What Excel's sheets can have.
+_LAST_ROW: Final = 1_048_576
+_LAST_COLUMN: Final = 16_384
 
 
 class Area(NamedTuple):
@@ -33,65 +36,121 @@ class Area(NamedTuple):
     name: str
 
 
+class TooManyRowsError(Exception):
+    """More rows hold something than the limits allow."""
+
+
+class TooManyColumnsError(Exception):
+    """A cell further right than the limits allow holds something."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+
 @dataclass(slots=True, kw_only=True)
 class Look:
-    """What was seen. Rows and columns count from 1; `rightmost` is the cell furthest right that holds anything."""
+    """What was seen. Rows and columns count from 1."""
 
     without_value: list[Cell] = field(default_factory=list)
     merged: list[Area] = field(default_factory=list)
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: list[tuple[int, int]] = field(default_factory=list)
-    rightmost: Cell = field(default_factory=lambda: Cell(1, 1))
 
 
-def look(stream: IO[bytes]) -> Look:
-    """Everything odd in a worksheet. ValueError, TypeError or an XML parser's error where its XML is broken."""
-    seen = Look()
-    row = 0
-    data: Element | None = None
-    for event, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):
-        tag = element.tag
-        if event == "start":
-            if tag == _DATA:
-                data = element
-        elif tag == _ROW:
-            row = _look_at_row(element, row, seen)
-            if data is not None:
-                data.clear()  # what was looked at need not be kept
-        elif tag == _COLUMN:
-            if element.get("hidden") in _TRUE:
-                seen.hidden_columns.append((int(element.attrib["min"]), int(element.attrib["max"])))
-        elif tag == _MERGE:
-            seen.merged.append(_area(element.attrib["ref"]))
-    return seen
+def look(stream: IO[bytes], limits: Limits, *, extra_rows: int) -> Look:
+    """Everything odd in a worksheet.
+
+    ValueError, TypeError, KeyError or the XML parser's error where it is broken; TooManyRowsError (beyond `extra_rows`
+    for a title block and the header) or TooManyColumnsError where it is too large.
+    """
+    eye = _Eye(limits.rows + extra_rows, limits.columns)
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = eye.start
+    parser.EndElementHandler = eye.end
+    parser.CharacterDataHandler = eye.text
+    parser.StartDoctypeDeclHandler = _refuse_document_type
+    parser.ParseFile(stream)
+    return eye.seen
 
 
-def _look_at_row(element: Element, previous: int, seen: Look) -> int:
-    """Look at a row and its cells; gives the row's number."""
-    row = int(float(element.get("r", previous + 1)))
-    if row <= previous:
-        raise ValueError("rows out of order")
-    if element.get("hidden") in _TRUE:
-        seen.hidden_rows.add(row)
-    column = 0
-    for cell in element:
-        reference = cell.get("r")
-        cell_row, cell_column = coordinate_to_tuple(reference) if reference else (row, column + 1)
-        if (cell_row, cell_column > column) != (row, True):
+def _refuse_document_type(*_: object) -> None:
+    raise ValueError("a document type")
+
+
+class _Eye:
+    """What the parser calls, in the order of the document."""
+
+    def __init__(self, most_rows: int, most_columns: int) -> None:
+        self.seen = Look()
+        self._most_rows, self._most_columns = most_rows, most_columns
+        self._row = self._column = self._full_rows = 0
+        self._holds_something = self._row_holds = False
+        self._is_text = self._in_value = self._has_value = self._is_formula = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == _CELL:
+            self._begin_cell(attributes)
+        elif name == _VALUE:
+            self._in_value = True
+        elif name == _FORMULA:
+            self._is_formula = self._holds_something = True
+        elif name == _INLINE:
+            self._holds_something = True
+        elif name == _ROW:
+            self._begin_row(attributes)
+        elif name == _COLUMN and attributes.get("hidden") in _TRUE:
+            self.seen.hidden_columns.append((int(attributes["min"]), int(attributes["max"])))
+            self._refuse_more_than(_LAST_COLUMN, len(self.seen.hidden_columns))
+        elif name == _MERGE:
+            self.seen.merged.append(_area(attributes["ref"]))
+            self._refuse_more_than(self._most_rows, len(self.seen.merged))
+
+    def text(self, text: str) -> None:
+        if self._in_value and text:
+            self._has_value = self._holds_something = True
+
+    def end(self, name: str) -> None:
+        if name == _VALUE:
+            self._in_value = False
+        elif name == _CELL:
+            self._end_cell()
+        elif name == _ROW and self._row_holds:
+            self._full_rows += 1
+            if self._full_rows > self._most_rows:
+                raise TooManyRowsError
+
+    def _begin_row(self, attributes: dict[str, str]) -> None:
+        row = int(float(attributes.get("r", self._row + 1)))
+        if not self._row < row <= _LAST_ROW:
+            raise ValueError("rows out of order")
+        self._row, self._column, self._row_holds = row, 0, False
+        if attributes.get("hidden") in _TRUE:
+            self.seen.hidden_rows.add(row)
+
+    def _begin_cell(self, attributes: dict[str, str]) -> None:
+        reference = attributes.get("r")
+        row, column = coordinate_to_tuple(reference) if reference else (self._row, self._column + 1)
+        if row != self._row or not self._column < column <= _LAST_COLUMN:
             raise ValueError("cells out of order")
-        column = cell_column
-        _look_at_cell(cell, Cell(row, column), seen)
-    return row
+        self._column = column
+        self._is_text = attributes.get("t") == "str"
+        self._holds_something = self._has_value = self._is_formula = False
 
+    def _end_cell(self) -> None:
+        cell = Cell(self._row, self._column)
+        # A formula that comes to an empty text has t="str"; openpyxl and others write an empty <v> for "not known".
+        if self._is_formula and not self._has_value and not self._is_text:
+            self.seen.without_value.append(cell)
+        if self._holds_something:
+            self._row_holds = True
+            if self._column > self._most_columns:
+                raise TooManyColumnsError(cell)
 
-def _look_at_cell(element: Element, cell: Cell, seen: Look) -> None:
-    value = element.findtext(_VALUE)
-    is_formula = element.find(_FORMULA) is not None
-    # A formula that comes to an empty text has t="str"; openpyxl and others write an empty <v> for "not known".
-    if is_formula and not value and element.get("t") != "str":
-        seen.without_value.append(cell)
-    if (value or is_formula or element.find(_INLINE) is not None) and cell.column > seen.rightmost.column:
-        seen.rightmost = cell
+    @staticmethod
+    def _refuse_more_than(most: int, count: int) -> None:
+        if count > most:
+            raise ValueError("too many of them")
 
 
 def _area(name: str) -> Area:

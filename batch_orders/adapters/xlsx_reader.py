@@ -12,7 +12,8 @@ import io
 import re
 import warnings
 import zipfile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from bisect import bisect_left, bisect_right
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
@@ -20,14 +21,13 @@ from openpyxl.utils import get_column_letter
 from batch_orders.adapters import template_stamp
 from batch_orders.adapters.sheet_parts import (
     HEADER_WITHIN,
-    MOST_COLUMNS,
-    MOST_INFLATED,
     Table,
     header_row,
     is_blank,
     width,
 )
-from batch_orders.adapters.xlsx_look import Look, look
+from batch_orders.adapters.xlsx_look import Look, TooManyColumnsError, TooManyRowsError, look
+from batch_orders.adapters.xlsx_screen import refuse_bombs, screened
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
 from batch_orders.models import Cell, Column, FindingCode, Oddity, Value
@@ -37,15 +37,16 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batch_orders.models import Template
+    from batch_orders.models import Limits, Template
 
 _WORKBOOK = "xl/workbook.xml"
-_STRICT = b"http://purl.oclc.org/ooxml/"
-_MOST_ENTRIES = 2_000
 # Zeros that only a number's format shows: 00000, 00000-0000 (also as Excel writes it, 00000\-0000), [$-409]00000.
 _ZEROS = re.compile(r"(?:\[\$-[^\]]*\])?(0{2,}(?:\\?-0+)*)")
-# How a carriage return in a cell is written (ECMA-376, ST_Xstring); openpyxl leaves it as it stands.
-_CARRIAGE_RETURN = re.compile(r"_x000[dD]_")
+# How a character that XML cannot hold is written in a cell (ECMA-376, ST_Xstring), _x000D_ say, and the underscore of a
+# text that only looks so, _x005F_x000D_; openpyxl leaves both as they stand. Half a surrogate pair is no character.
+_ESCAPED = re.compile(r"_x((?![dD][89a-fA-F])[0-9a-fA-F]{4})_")
+# Rows among which a sheet's first one below the header is looked for.
+_PEEK_WITHIN = 1_000
 # A sheet with fewer known headers than this has them by chance ("Item" in a list of notes) where another has more.
 _ENOUGH = 3
 
@@ -68,26 +69,37 @@ def is_workbook(content: bytes) -> bool:
         return False
 
 
-def read_table(path: Path, content: bytes, sheet_name: str | None) -> Table:
+def read_table(path: Path, content: bytes, sheet_name: str | None, limits: Limits) -> Table:
     """The cells of the sheet that is asked for, else of the one with known headers. SheetError where it cannot be read.
 
     A table without any known header is given back as it is, for the caller to say so.
     """
-    with _damage_told(path), zipfile.ZipFile(io.BytesIO(content)) as archive:
-        _refuse_other_archives(path, archive)
-        with _opened(content) as sheets:
-            if not sheets or _STRICT in archive.read(_WORKBOOK):
-                raise SheetError(messages.strict(path), hint=messages.save_as())
-            sheet = _asked_for(path, sheets, sheet_name) if sheet_name is not None else _chosen(path, sheets)
+    with _damage_told(path):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            refuse_bombs(path, archive, limits)
+            _refuse_other_archives(path, archive)
+            safe = screened(archive)
+        with _opened(safe) as sheets, zipfile.ZipFile(safe) as archive:
+            if not sheets:
+                raise SheetError(messages.no_sheets(path), hint=messages.save_as())
+            sheet = _chosen(path, sheets, limits) if sheet_name is None else _asked_for(path, sheets, sheet_name)
             # openpyxl tells the name of a sheet's part nowhere else.
             with archive.open(sheet._worksheet_path.lstrip("/")) as part:  # noqa: SLF001
-                seen = look(part)
-            if seen.rightmost.column > MOST_COLUMNS:
-                what = messages.more_than(f"{MOST_COLUMNS} columns ({seen.rightmost})")
-                raise SheetError(messages.too_large(path, what), hint=messages.split_it())
+                seen = _looked_at(path, part, limits)
             table, errors = _table(sheet, {cell.row for cell in seen.without_value})
             template = _template(sheets)
     return dataclasses.replace(table, oddities=_oddities(table, seen, errors), template=template)
+
+
+def _looked_at(path: Path, part: IO[bytes], limits: Limits) -> Look:
+    try:
+        return look(part, limits, extra_rows=HEADER_WITHIN)
+    except TooManyRowsError:
+        what = messages.more_than(f"{limits.rows:,} rows")
+        raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_rows")) from None
+    except TooManyColumnsError as error:
+        what = messages.more_than(f"{limits.columns:,} columns ({error.cell})")
+        raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_columns")) from None
 
 
 @contextlib.contextmanager
@@ -102,11 +114,6 @@ def _damage_told(path: Path) -> Iterator[None]:
 
 
 def _refuse_other_archives(path: Path, archive: zipfile.ZipFile) -> None:
-    entries = archive.infolist()
-    inflated = sum(entry.file_size for entry in entries)
-    if len(entries) > _MOST_ENTRIES or inflated > MOST_INFLATED:
-        what = messages.unpacks_to(inflated, len(entries))
-        raise SheetError(messages.too_large(path, what), hint=messages.split_it())
     names = archive.namelist()
     if _WORKBOOK not in names:
         raise SheetError(messages.looks_like(path, _kind(names)), hint=messages.save_as())
@@ -119,15 +126,19 @@ def _kind(names: Sequence[str]) -> str:
         return "a binary workbook (.xlsb)"
     if "word/document.xml" in names:
         return "a Word document"
+    if "ppt/presentation.xml" in names:
+        return "a presentation"
+    if "Index/Document.iwa" in names:
+        return "an Apple Numbers file"
     return "a ZIP archive"
 
 
 @contextlib.contextmanager
-def _opened(content: bytes) -> Iterator[Sequence[Any]]:
+def _opened(safe: io.BytesIO) -> Iterator[Sequence[Any]]:
     """The workbook's sheets of cells (not of charts), without openpyxl's warnings of what it does not keep."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"openpyxl\.")
-        workbook = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+        workbook = load_workbook(safe, read_only=True, data_only=True, keep_links=False)
         try:
             yield [sheet for sheet in workbook.worksheets if hasattr(sheet, "reset_dimensions")]
         finally:
@@ -145,13 +156,13 @@ def _asked_for(path: Path, sheets: Sequence[Any], name: str) -> Any:  # noqa: AN
     return found[0]
 
 
-def _chosen(path: Path, sheets: Sequence[Any]) -> Any:  # noqa: ANN401 - openpyxl's read-only sheet
+def _chosen(path: Path, sheets: Sequence[Any], limits: Limits) -> Any:  # noqa: ANN401 - openpyxl's read-only sheet
     """The sheet of orders. SheetError where there are several, or where one is hidden.
 
     A sheet of orders has the columns that every row needs to say who gets what, and rows below them: a list of
     employees or products, or an empty template, is no rival. Where there is none, the most known headers decide.
     """
-    peeks = [_peek(sheet) for sheet in sheets]
+    peeks = [_peek(sheet, limits) for sheet in sheets]
     orders = [peek for peek in peeks if peek.has_orders]
     visible = [peek for peek in peeks if not peek.is_hidden]
     hidden = [peek for peek in orders if peek.is_hidden]
@@ -166,12 +177,12 @@ def _chosen(path: Path, sheets: Sequence[Any]) -> Any:  # noqa: ANN401 - openpyx
     return (orders or [max(visible or peeks, key=lambda peek: peek.known)])[0].sheet
 
 
-def _peek(sheet: Any) -> _Peek:  # noqa: ANN401 - openpyxl's read-only sheet
+def _peek(sheet: Any, limits: Limits) -> _Peek:  # noqa: ANN401 - openpyxl's read-only sheet
     sheet.reset_dimensions()  # a wrong <dimension> makes openpyxl drop rows silently
     rows: list[list[str]] = []
     has_rows = False
     header = known = 0
-    with contextlib.closing(sheet.iter_rows()) as every_row:
+    with contextlib.closing(sheet.iter_rows(max_col=limits.columns)) as every_row:
         for number, cells in enumerate(every_row, start=1):
             texts = ["" if cell.value is None else str(cell.value) for cell in cells]
             if number <= HEADER_WITHIN:
@@ -180,6 +191,8 @@ def _peek(sheet: Any) -> _Peek:  # noqa: ANN401 - openpyxl's read-only sheet
                 has_rows = any(not is_blank(row) for row in rows[header + 1 :])
             elif has_rows or not known:
                 break
+            elif number > _PEEK_WITHIN:
+                has_rows = True  # nobody knows, so it is not passed over
             else:
                 has_rows = not is_blank(texts)
     columns = {known_column(text) for text in rows[header]} if known else set()
@@ -204,7 +217,7 @@ def _table(sheet: Any, never_blank: Container[int]) -> tuple[Table, list[tuple[C
             if value is None:
                 texts.append("")
             elif isinstance(value, str):
-                texts.append(_CARRIAGE_RETURN.sub("\r", value))
+                texts.append(_unescaped(value))
                 if cell.data_type == "e":
                     errors.append((Cell(number, column + 1), value))
             else:
@@ -222,8 +235,13 @@ def _template(sheets: Sequence[Any]) -> Template | None:
     for sheet in sheets:
         if sheet.title == template_stamp.SHEET and sheet.sheet_state != "visible":
             sheet.reset_dimensions()
-            return template_stamp.read_stamp(sheet.iter_rows(values_only=True))
+            # A catalog has hundreds of titles, and a sheet that is made to harm a million rows.
+            return template_stamp.read_stamp(sheet.iter_rows(max_row=_PEEK_WITHIN * 10, max_col=3, values_only=True))
     return None
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
 def _text(value: object, number_format: str) -> str:
@@ -251,7 +269,12 @@ def _with_zeros(value: int, pattern: str) -> str:
 
 
 def _kept(value: Any) -> float | bool | dt.datetime:  # noqa: ANN401 - whatever openpyxl makes of a cell
-    """The value as it can be written back: a time is the part of a day that Excel keeps for it."""
+    """The value as it can be written back: a time is the part of a day that Excel keeps for it.
+
+    A strict workbook's dates have no time of day; everywhere else they have one.
+    """
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        value = dt.datetime.combine(value, dt.time())
     if isinstance(value, dt.time):
         value = dt.timedelta(
             hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
@@ -285,8 +308,9 @@ def _oddities(table: Table, seen: Look, errors: Sequence[tuple[Cell, str]]) -> t
 
 
 def _merged(seen: Look, body: Mapping[int, Sequence[str]]) -> Iterator[Oddity]:
+    numbers = sorted(body)
     for area in seen.merged:
-        rows = tuple(row for row in body if area.top <= row <= area.bottom)
+        rows = tuple(numbers[bisect_left(numbers, area.top) : bisect_right(numbers, area.bottom)])
         if rows:
             columns = tuple(range(area.left, area.right + 1))
             yield Oddity(code=FindingCode.MERGED_CELLS, rows=rows, columns=columns, what=area.name)

@@ -112,9 +112,9 @@ def damaged(path: Path, reason: str) -> str:
     return f"{path.name} is damaged: its contents cannot be read as a workbook ({reason}). Nothing was sent."
 
 
-def strict(path: Path) -> str:
-    """No sheet that the reader knows (Strict OOXML)."""
-    return f"{path.name} holds no sheets that can be read (is it a “Strict Open XML Spreadsheet”?). Nothing was sent."
+def no_sheets(path: Path) -> str:
+    """A workbook without any sheet of cells."""
+    return f"{path.name} holds no sheet of cells. Nothing was sent."
 
 
 def too_large(path: Path, what: str) -> str:
@@ -129,12 +129,33 @@ def more_than(limit: str) -> str:
 
 def unpacks_to(inflated: int, parts: int) -> str:
     """A workbook that grows beyond measure; `inflated` is in bytes."""
-    return f"it unpacks to {inflated // 10**6:,} MB in {parts:,} parts"
+    return f"it unpacks to {size(inflated)} in {parts:,} parts"
 
 
-def split_it() -> str:
-    """After a limit."""
-    return "Delete what is not needed (also empty formatted rows and columns), or split the sheet."
+def part_unpacks_to(part: str, inflated: int) -> str:
+    """One part of a workbook, which has no reason to grow; `inflated` is in bytes."""
+    return f"its part {part} unpacks to {size(inflated)}"
+
+
+def save_anew() -> str:
+    """After a part that has grown beyond measure (styles, say)."""
+    return "Copy the cells into a new workbook (Paste Special > Values), and save that as .xlsx."
+
+
+def size(limit: int) -> str:
+    """A number of bytes as people say it."""
+    for unit, worth in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if limit >= worth:
+            return f"{limit / worth:.4g} {unit}"
+    return f"{limit} bytes"
+
+
+def split_it(setting: str) -> str:
+    """After a limit, which this setting raises."""
+    return (
+        "Delete what is not needed (also empty formatted rows and columns), or split the sheet. "
+        f"If all of it is needed, raise the setting {setting}."
+    )
 
 
 def not_utf8(path: Path, line: int) -> str:
@@ -142,9 +163,14 @@ def not_utf8(path: Path, line: int) -> str:
     return f"{path.name} is not UTF-8 (first in line {line}), and its encoding is not guessed. Nothing was sent."
 
 
-def name_encoding() -> str:
-    """After undecodable text."""
-    return "Save it as “CSV UTF-8”, or say its encoding: --encoding cp1252 is usual for older Excel files."
+def name_encoding(previews: Sequence[tuple[str, str]] = ()) -> str:
+    """After undecodable text; `previews` are the likeliest encodings, each with what its first odd cells would read."""
+    if not previews:
+        return "Save it as “CSV UTF-8”, or say its encoding: --encoding cp1252 is usual for older Excel files."
+    lines = [f"  --encoding {name}: {cells}" for name, cells in previews]
+    return "\n".join(
+        ["Save it as “CSV UTF-8”, or add the encoding under which its first odd cells read right:", *lines]
+    )
 
 
 def wrong_encoding(path: Path, encoding: str, line: int) -> str:
@@ -165,6 +191,25 @@ def nul(path: Path, line: int) -> str:
 def broken_csv(path: Path, line: int) -> str:
     """An unclosed quote, or a field beyond all measure."""
     return f"{path.name} cannot be read: a quotation mark is not closed, from line {line} on. Nothing was sent."
+
+
+def longer_rows(path: Path, rows: Sequence[int], columns: int, delimiter: str) -> str:
+    """Rows with more cells than the header has."""
+    shown = ", ".join(map(str, rows[:_MOST_SHOWN])) + (" and others" if len(rows) > _MOST_SHOWN else "")
+    one = len(rows) == 1
+    return (
+        f"{path.name} cannot be read: row{'' if one else 's'} {shown} {'has' if one else 'have'} more cells than the "
+        f"header, which has {columns}: {_delimiter(delimiter)} within a cell moves all that follows. Nothing was sent."
+    )
+
+
+def mend_longer_rows(delimiter: str) -> str:
+    """After rows that are too long."""
+    return f"Put the cell that has {_delimiter(delimiter)} in it in quotation marks, or name the last columns too."
+
+
+def _delimiter(delimiter: str) -> str:
+    return {",": "a comma", ";": "a semicolon", "\t": "a tab"}.get(delimiter, f"“{delimiter}”")
 
 
 def mend_quote() -> str:

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from batch_orders.adapters import sheet_parts
 from batch_orders.adapters.results_csv import guarded, render_csv
 from batch_orders.adapters.results_xlsx import render_xlsx
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages.outcomes import COLUMN_NAMES
-from batch_orders.models import NEEDED, RESULT_COLUMNS, FindingCode, SheetKind, Value
+from batch_orders.models import NEEDED, RESULT_COLUMNS, FindingCode, Limits, SheetKind, Value
 from batch_orders.stages.columns import map_columns
 from tests import make_samples
 from tests.builders import make_mapped, make_report
@@ -384,18 +383,66 @@ def test_nul_characters(tmp_path: Path) -> None:
     assert "line 2" in refused(text_file(tmp_path, b"Email,Qty\nana\0@example.com,1\n")).message
 
 
-def test_utf16_without_a_bom(tmp_path: Path) -> None:
-    """Is no UTF-8, whatever its bytes allow, and is read where --encoding says so."""
-    path = text_file(tmp_path, "Email,Qty\nana@example.com,1\n".encode("utf-16-le"))
-    refused(path)
-    assert cells(read_sheet(path, encoding="utf-16-le")) == [["ana@example.com", "1"]]
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_bom(tmp_path: Path, encoding: str) -> None:
+    """Is read where it is beyond doubt: the header reads in one byte order only."""
+    path = text_file(tmp_path, "Email;City\nana@example.com;Łódź\n".encode(encoding))
+    assert cells(read_sheet(path)) == [["ana@example.com", "Łódź"]]
+    assert "not a text file" in refused(text_file(tmp_path, "Ünbekannt;Größe\n".encode(encoding))).message
 
 
-def test_ragged_rows(tmp_path: Path) -> None:
-    """Short rows are filled up; what stands beyond the header is kept in a column without a name."""
-    sheet = read_sheet(text_file(tmp_path, "Email,Qty,,\na@example.com\nb@example.com,2,,,lost?\n"))
-    assert sheet.headers == ("Email", "Qty", "", "", "")
-    assert cells(sheet) == [["a@example.com", "", "", "", ""], ["b@example.com", "2", "", "", "lost?"]]
+@pytest.mark.parametrize(
+    ("encoding", "row"),
+    [
+        ("cp1252", "Jürgen;Köln;Straße 5"),
+        ("cp1252", "François;Besançon;Rue de l’Église"),
+        ("cp1250", "Łukasz;Łódź;ul. Żwirki 3"),
+        ("cp437", "Jürgen;Köln;Straße 5"),
+        ("cp850", "João;São Paulo;Rua"),
+        ("mac_roman", "José;Málaga;Calle 3"),
+        ("iso-8859-15", "Šárka;Cœur;5 €"),
+        ("cp1251", "Иван;Москва;улица Ленина"),
+        ("cp1253", "Γιώργος;Αθήνα;Οδός"),
+        ("cp1254", "Oğuz;İstanbul;Şişli Cad."),
+        ("shift_jis", "太郎;東京都;渋谷区"),
+        ("gb18030", "李雷;北京;长安街"),
+        ("big5", "小明;台北市;信義區"),
+    ],
+)
+def test_a_preview_of_the_likeliest_encodings(tmp_path: Path, encoding: str, row: str) -> None:
+    """The first odd cells under a few encodings: the right one stands first, and reads right."""
+    path = text_file(tmp_path, f"Email;First name;City;Address\nana@example.com;{row}\n".encode(encoding))
+    first, *lines = refused(path).hint.splitlines()
+    assert "UTF-8" in first
+    assert lines[0] == f"  --encoding {encoding}: {', '.join(cell for cell in row.split(';') if not cell.isascii())}"
+    assert 2 <= len(lines) <= 4
+    assert len({line.partition(": ")[2] for line in lines}) == len(lines)
+    assert cells(read_sheet(path, encoding=encoding))[0][1:] == row.split(";")
+
+
+def test_a_preview_where_the_asked_for_encoding_does_not_fit(tmp_path: Path) -> None:
+    """As helpful; a file whose own mark is wrong has no use for one."""
+    content = b"Email,City\nana@example.com,K\xf6ln\n"
+    assert "--encoding cp1252: Köln" in refused(text_file(tmp_path, content), encoding="ascii").hint
+    assert "--encoding" not in refused(text_file(tmp_path, b"\xef\xbb\xbf" + content)).hint
+
+
+def test_shorter_rows(tmp_path: Path) -> None:
+    """Are filled up with blank cells; so are blank cells beyond the header no cells."""
+    sheet = read_sheet(text_file(tmp_path, "Email,Qty,,\na@example.com\nb@example.com,2,,,,,\n"))
+    assert sheet.headers == ("Email", "Qty")
+    assert cells(sheet) == [["a@example.com", ""], ["b@example.com", "2"]]
+
+
+def test_longer_rows(tmp_path: Path) -> None:
+    """A comma without quotes moves all that follows it: the rows are named, and nothing is read."""
+    content = "Email,Address,City\na@example.com,1 Main Street,Bonn\n\nb@example.com,1 Main Street, Apt 4,Bonn\n"
+    error = refused(text_file(tmp_path, content))
+    assert "row 4 has more cells than the header, which has 3: a comma" in error.message
+    assert "quotation marks" in error.hint
+    content += "c@example.com,1 Main Street, Apt 4,Bonn\n"
+    assert "rows 4, 5 have" in refused(text_file(tmp_path, content)).message
+    assert len(read_sheet(text_file(tmp_path, content.replace("Street, Apt", "Street Apt"))).frame) == 3
 
 
 def test_empty_columns_at_the_end_are_dropped(tmp_path: Path) -> None:
@@ -601,15 +648,33 @@ def test_a_carriage_return_as_excel_writes_it(tmp_path: Path) -> None:
     assert cells(read_sheet(path))[0][1] == "1 Main Street\r\nApt 2"
 
 
-def test_strict_open_xml(tmp_path: Path) -> None:
-    """No sheet is found in it: an error, never zero orders."""
-    path = workbook(tmp_path, [_HEAD, _ROW])
+def as_strict(path: Path) -> Path:
+    """The workbook as Excel saves it as "Strict Open XML Spreadsheet": other namespaces, and dates as ISO 8601."""
     usual, strict = "http://schemas.openxmlformats.org/", "http://purl.oclc.org/ooxml/"
-    for part in ("xl/workbook.xml", SHEET_PART):
-        edited(path, part, usual + "spreadsheetml/2006/main", strict + "spreadsheetml/main")
-    relationships = "officeDocument/relationships"
-    edited(path, "xl/workbook.xml", usual + "officeDocument/2006/relationships", strict + relationships)
-    assert "Strict" in refused(path).message
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    for name, text in parts.items():
+        for year in ("2006/main", "2006/relationships"):
+            text = text.replace(f"{usual}officeDocument/{year}", f"{strict}officeDocument/{year[5:]}")  # noqa: PLW2901
+            text = text.replace(f"{usual}spreadsheetml/{year}", f"{strict}spreadsheetml/{year[5:]}")  # noqa: PLW2901
+        parts[name] = re.sub(r"<workbook\b", '<workbook conformance="strict"', text)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_strict_open_xml(tmp_path: Path) -> None:
+    """Excel's "Strict Open XML Spreadsheet" is read like any other; its dates are text in the file."""
+    day = datetime(2026, 12, 1)  # noqa: DTZ001 - a spreadsheet's dates know no zone
+    rows = [["Email", "Qty", "Start"], ["ana@example.com", 1, day]]
+    usual = read_sheet(workbook(tmp_path, rows))
+    path = with_shared_strings(workbook(tmp_path, rows))
+    edited(path, SHEET_PART, r'<c r="C2"([^>]*?)(?: t="n")?><v>[0-9.]+</v>', r'<c r="C2"\1 t="d"><v>2026-12-01</v>')
+    sheet = read_sheet(as_strict(path))
+    assert (sheet.headers, cells(sheet)) == (usual.headers, cells(usual))
+    assert sheet.values == usual.values
+    assert sheet.sheet_name == "Wave"
 
 
 def test_extensions_do_not_warn(tmp_path: Path) -> None:
@@ -839,22 +904,40 @@ def test_oddities_on_other_sheets_do_not_matter(tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     """20 MB are more than any wave."""
-    path = text_file(tmp_path, b"Email,Qty\n" + b"a@example.com,1\n" * (sheet_parts.MOST_BYTES // 16 + 1))
+    path = text_file(tmp_path, b"Email,Qty\n" + b"a@example.com,1\n" * (Limits().file_size // 16 + 1))
     assert "too large" in refused(path).message
+
+
+@pytest.mark.parametrize(
+    ("limits", "says", "setting"),
+    [
+        (Limits(file_size=1_000), "more than 1 KB", "max_file_size"),
+        (Limits(unpacked_size=2_000), "it unpacks to", "max_unpacked_size"),
+        (Limits(columns=2), "more than 2 columns (C1)", "max_columns"),
+        (Limits(rows=1), "more than 1 rows", "max_rows"),
+    ],
+)
+def test_limits_are_settings(tmp_path: Path, limits: Limits, says: str, setting: str) -> None:
+    """What is larger than the settings allow is refused, with the setting's name."""
+    path = workbook(tmp_path, [_HEAD, _ROW, _ROW])
+    assert len(read_sheet(path).frame) == 2
+    error = refused(path, limits=limits)
+    assert says in error.message
+    assert setting in error.hint
 
 
 def test_a_zip_bomb(tmp_path: Path) -> None:
     """Is refused by what its list of contents says, before anything is unpacked."""
     path = workbook(tmp_path, [_HEAD, _ROW])
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/bomb.xml", "w") as part:
-        for _ in range(sheet_parts.MOST_INFLATED // 10**7 + 1):
+        for _ in range(Limits().unpacked_size // 10**7 + 1):
             part.write(bytes(10**7))
     assert "too large" in refused(path).message
 
 
 def test_too_many_rows(tmp_path: Path) -> None:
     """Rows with something in them; blank ones do not count."""
-    rows = "a@example.com,1\n" * (sheet_parts.MOST_ROWS + 1)
+    rows = "a@example.com,1\n" * (Limits().rows + 1)
     assert "250,000 rows" in refused(text_file(tmp_path, "Email,Qty\n" + rows)).message
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from batch_orders.errors import SettingsError
+from batch_orders.models import Limits
 from batch_orders.settings import Rate, Settings, load_settings, parse_duration, parse_rate
 
 if TYPE_CHECKING:
@@ -90,7 +91,12 @@ def test_defaults(tmp_path: Path) -> None:
         "proxy": None,
         "ca_file": None,
         "log_file": None,
+        "max_file_size": 20_000_000,
+        "max_unpacked_size": 200_000_000,
+        "max_columns": 200,
+        "max_rows": 250_000,
     }
+    assert settings.limits == Limits()
 
 
 def test_settings_are_frozen(tmp_path: Path) -> None:
@@ -412,6 +418,13 @@ RIGHT: list[tuple[str, object, object]] = [
     ("ca_file", "off", None),
     ("log_file", "off", None),
     ("log_file", "/var/log/x.log", Path("/var/log/x.log")),
+    ("max_file_size", "20 MB", 20_000_000),
+    ("max_file_size", 1, 1),
+    ("max_file_size", "1.5mb", 1_500_000),
+    ("max_unpacked_size", "2GB", 2_000_000_000),
+    ("max_unpacked_size", " 300 kB ", 300_000),
+    ("max_columns", "16384", 16_384),
+    ("max_rows", 1_048_576, 1_048_576),
     ("ledger", "/data/ledger.sqlite", Path("/data/ledger.sqlite")),
     ("ledger", "/" + "x" * 300, Path("/" + "x" * 300)),
 ]
@@ -514,6 +527,10 @@ WRONG: list[tuple[str, object, str]] = [
     ("ca_file", __file__, "without certificates (PEM)"),
     ("ca_file", 5, "is not a path"),
     ("log_file", 5, "is not a path"),
+    *(("max_file_size", wrong, "is not a size") for wrong in ("MB", "20 MiB", "-1", "1e6", True, "20 MB x", "٢ MB")),
+    *(("max_unpacked_size", wrong, "between 1 byte and 2 GB") for wrong in (0, "0.5", "3 GB")),
+    *(("max_columns", wrong, "between 1 and 16384") for wrong in (0, 16_385)),
+    *(("max_rows", wrong, "between 1 and 1048576") for wrong in (0, 1_048_577)),
 ]
 
 

@@ -1,0 +1,193 @@
+"""A workbook's archive made safe to read: nothing in it that is there to exhaust the reader, and no empty cells.
+
+Each part is copied once, in small pieces. On the way what no spreadsheet writes is refused, the names of Strict Open
+XML become the usual ones (openpyxl knows no others), and cells and rows that hold nothing but a style are left out: a
+million of them are common, and take openpyxl minutes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from typing import IO, TYPE_CHECKING, Final
+
+from batch_orders.errors import SheetError
+from batch_orders.messages import sheets as messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batch_orders.models import Limits
+
+_MOST_ENTRIES: Final = 2_000
+# Apart from cells and texts nothing grows with the number of rows.
+_MOST_OF_ANOTHER_PART: Final = 10 * 10**6
+_MOST_TEXTS: Final = 2_000_000
+# Columns, merged cells, conditional formats: all that stands beside a sheet's rows.
+_MOST_BESIDE_ROWS: Final = 4 * 10**6
+_MOST_CELLS_IN_A_ROW: Final = 20_000
+_PIECE: Final = 2**18
+# Nothing that Excel writes is nested deeper than a few dozen elements.
+_DEEPEST: Final = 1_000
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+
+_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
+_TEXTS = re.compile(r"xl/sharedStrings\.xml", re.IGNORECASE)
+_ROWS_END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?sheetData")
+_XML = re.compile(r".*\.(?:xml|rels)", re.IGNORECASE)
+
+_NAME = rb"(?:[A-Za-z_][\w.-]*:)?"
+_ATTRIBUTES = rb"(?:\s[^<>]*)?\sr=[^<>]*"
+_NOTHING = rb"\s*(?:<%sv(?:/>|></%sv>)\s*)?" % (_NAME, _NAME)
+# A cell, then a row, that says where it stands and holds nothing. (Without r= it would be the next one's place.)
+_EMPTY_CELL = re.compile(rb"<%sc%s(?:/>|(?<!/)>%s</%sc>)" % (_NAME, _ATTRIBUTES, _NOTHING, _NAME))
+_EMPTY_ROW = re.compile(rb"<%srow%s(?:/>|(?<!/)>\s*</%srow>)" % (_NAME, _ATTRIBUTES, _NAME))
+# A row or cell that is where it is because of the one before.
+_UNPLACED = re.compile(rb"<%s(?:row|c)(?=[\s/>])(?![^<>]*\sr=)" % _NAME)
+
+_STRICT: Final = b"http://purl.oclc.org/ooxml/"
+_USUAL_NAMES = (
+    (_STRICT + b"spreadsheetml/main", b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"),
+    (_STRICT + b"drawingml/main", b"http://schemas.openxmlformats.org/drawingml/2006/main"),
+    (
+        _STRICT + b"officeDocument/relationships/metadata/core-properties",
+        b"http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties",
+    ),
+    (
+        _STRICT + b"officeDocument/extendedProperties",
+        b"http://schemas.openxmlformats.org/officeDocument/2006/extended-properties",
+    ),
+    (
+        _STRICT + b"officeDocument/customProperties",
+        b"http://schemas.openxmlformats.org/officeDocument/2006/custom-properties",
+    ),
+    (_STRICT + b"officeDocument/", b"http://schemas.openxmlformats.org/officeDocument/2006/"),
+)
+
+
+def refuse_bombs(path: Path, archive: zipfile.ZipFile, limits: Limits) -> None:
+    """SheetError for an archive that grows beyond measure: its list of contents says so before anything is unpacked."""
+    entries = archive.infolist()
+    inflated = sum(entry.file_size for entry in entries)
+    if len(entries) > _MOST_ENTRIES or inflated > limits.unpacked_size:
+        what = messages.unpacks_to(inflated, len(entries))
+        raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_unpacked_size"))
+    for entry in entries:
+        is_xml = _XML.fullmatch(entry.filename) is not None
+        if is_xml and not _grows(entry.filename) and entry.file_size > _MOST_OF_ANOTHER_PART:
+            what = messages.part_unpacks_to(entry.filename, entry.file_size)
+            raise SheetError(messages.too_large(path, what), hint=messages.save_anew())
+
+
+def screened(archive: zipfile.ZipFile) -> io.BytesIO:
+    """The archive's parts in a new one. ValueError, or zipfile's own errors, where no spreadsheet wrote it."""
+    names = archive.namelist()
+    if len({name.casefold() for name in names}) < len(names):
+        raise ValueError("a part is there twice")
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
+        for entry in archive.infolist():
+            if entry.compress_type not in _METHODS:
+                raise ValueError("an unusual compression")
+            if entry.is_dir():
+                continue
+            with archive.open(entry) as part, made.open(entry.filename, "w") as copied:
+                for piece in _safe(entry.filename, part) if _XML.fullmatch(entry.filename) else _pieces(part):
+                    copied.write(piece)
+    copy.seek(0)
+    return copy
+
+
+def _grows(name: str) -> bool:
+    """Whether a part may grow with the number of rows."""
+    return _SHEET.fullmatch(name) is not None or _TEXTS.fullmatch(name) is not None
+
+
+def _pieces(part: IO[bytes]) -> Iterator[bytes]:
+    while piece := part.read(_PIECE):
+        yield piece
+
+
+def _safe(name: str, part: IO[bytes]) -> Iterator[bytes]:
+    """The pieces of an XML part; ValueError where it is made to exhaust a parser."""
+    is_sheet = _SHEET.fullmatch(name) is not None
+    guard = _Guard(is_sheet=is_sheet, has_texts=_TEXTS.fullmatch(name) is not None)
+    is_plain, is_strict = is_sheet, False
+    rest, silence = b"", 0
+    for read in _pieces(part):
+        # A tag or a text of this length costs an XML parser the square of it.
+        silence = 0 if b"<" in read else silence + 1
+        if silence > 1:
+            raise ValueError("an endless tag or text")
+        piece, rest = _cut(rest + read)
+        guard.let_pass(piece)
+        # In CDATA what looks like a cell is somebody's text.
+        is_plain = is_plain and b"<![" not in piece and _all_placed(piece)
+        is_strict = is_strict or _STRICT in piece
+        if is_strict:
+            piece = _with_usual_names(piece)
+        yield _without_empty(piece) if is_plain else piece
+    guard.let_pass(rest)
+    yield _with_usual_names(rest) if is_strict or _STRICT in rest else rest
+
+
+class _Guard:
+    """Counts, piece by piece, what a reader would have to keep in memory; ValueError where it is too much."""
+
+    def __init__(self, *, is_sheet: bool, has_texts: bool) -> None:
+        self._is_sheet, self._has_texts = is_sheet, has_texts
+        self._depth = self._texts = self._cells_in_row = self._beside_rows = 0
+        self._has_begun = self._has_ended = False
+
+    def let_pass(self, piece: bytes) -> None:
+        if b"<!DOCTYPE" in piece:
+            raise ValueError("a document type")
+        self._depth += piece.count(b"<") - 2 * piece.count(b"</") - piece.count(b"/>")
+        self._depth -= piece.count(b"<?") + piece.count(b"<!")
+        if self._has_texts:
+            self._texts += piece.count(b"<si")
+        if self._is_sheet:
+            self._look_at_sheet(piece)
+        if (
+            self._depth > _DEEPEST
+            or self._texts > _MOST_TEXTS
+            or self._cells_in_row > _MOST_CELLS_IN_A_ROW
+            or self._beside_rows > _MOST_BESIDE_ROWS
+        ):
+            raise ValueError("too many elements")
+
+    def _look_at_sheet(self, piece: bytes) -> None:
+        self._has_begun = self._has_begun or b"sheetData" in piece
+        if self._has_ended or not self._has_begun:
+            self._beside_rows += len(piece)
+            return
+        last_row = max(piece.rfind(b"<row"), piece.rfind(b":row"))
+        if last_row >= 0:
+            self._cells_in_row = 0
+        self._cells_in_row += piece.count(b"<c ", max(last_row, 0)) + piece.count(b":c ", max(last_row, 0))
+        self._has_ended = _ROWS_END.search(piece) is not None
+
+
+def _cut(buffer: bytes) -> tuple[bytes, bytes]:
+    """What can be handled now, and what has to wait: preferably whole rows, else whole tags, else nothing."""
+    row = buffer.rfind(b"<row")
+    end = row if row > 0 else buffer.rfind(b">") + 1
+    return (buffer[:end], buffer[end:]) if len(buffer) - end < _PIECE else (buffer, b"")
+
+
+def _all_placed(xml: bytes) -> bool:
+    """Whether each row and cell says where it stands. As Excel writes them, counting shows it, which is faster."""
+    begun = xml.count(b"<c") + xml.count(b"<row")
+    return begun == xml.count(b"<c r=") + xml.count(b"<row r=") or not _UNPLACED.search(xml)
+
+
+def _without_empty(xml: bytes) -> bytes:
+    return _EMPTY_ROW.sub(b"", _EMPTY_CELL.sub(b"", xml))
+
+
+def _with_usual_names(xml: bytes) -> bytes:
+    for strict, usual in _USUAL_NAMES:
+        xml = xml.replace(strict, usual)
+    return xml

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
@@ -801,6 +801,7 @@ def test_text_measures() -> None:
     assert row_height("x" * 100_000, 60) == row_height("x" * 10_000, 60)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cn"]), max_size=8), max_size=5)
 )

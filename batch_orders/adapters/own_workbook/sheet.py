@@ -20,13 +20,14 @@ from batch_orders.adapters.own_workbook.markup import (
     with_attributes,
 )
 from batch_orders.adapters.results_style import longest_line, row_height, xlsx_text
+from batch_orders.messages.template import example_row
 from batch_orders.models import RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from batch_orders.adapters.own_workbook.styles import Styles
-    from batch_orders.models import Cell, Finding, Report, ResultRow
+    from batch_orders.models import Cell, Finding, Report, RowStatus
 
 _TRUE = frozenset({"1", "true"})
 _MESSAGE = RESULT_COLUMNS.index("order_message")
@@ -35,6 +36,13 @@ _LAST_COLUMN = 16_384
 # What may stand behind a sheet's place for its comments' drawing.
 _BEHIND_DRAWING = {"legacyDrawingHF", "drawingHF", "picture", "oleObjects", "controls", "webPublishItems"}
 _BEHIND_DRAWING |= {"tableParts", "extLst", "AlternateContent"}
+
+
+class ResultTexts(NamedTuple):
+    """Our five cells of one row, and the status that colours it."""
+
+    texts: tuple[str, ...]
+    status: RowStatus | None
 
 
 class Columns(NamedTuple):
@@ -118,8 +126,8 @@ class DataSheet:
         self, start: int, end: int, marks: Mapping[Cell, Sequence[Finding]], cleared: Iterable[Cell]
     ) -> Iterator[str]:
         """The rows between these places, with what is new in them."""
-        text, sheet = self._root.text, self._report.mapped.sheet
-        results = dict(zip(sheet.row_numbers, self._report.rows, strict=True))
+        text, header = self._root.text, self._report.mapped.sheet.header_row
+        results = self._results()
         restyled = self._restyled(marks, cleared)
         row = re.compile(rf"<{self._p}row((?:\s[^>]*?)?)(/?)>")
         closing = f"</{self._p}row>"
@@ -134,7 +142,7 @@ class DataSheet:
             yield text[position : tag.start()]
             position = stop if tag[2] else stop + len(closing)
             result = results.get(number)
-            if result is None and number != sheet.header_row:
+            if result is None and number != header:
                 yield text[tag.start() : position]
                 continue
             seen += 1
@@ -143,12 +151,20 @@ class DataSheet:
         if seen != len(results) + 1:
             raise UnexpectedLayoutError("a row is missing")
 
+    def _results(self) -> dict[int, ResultTexts]:
+        """What we say, by row; of the template's example row too, which is none."""
+        sheet, rows = self._report.mapped.sheet, self._report.rows
+        said = {number: ResultTexts((*("",) * _MESSAGE, example_row(), "", ""), None) for number in sheet.aside}
+        for number, row in zip(sheet.row_numbers, rows, strict=True):
+            said[number] = ResultTexts(results_layout.result_texts(row), row.status)
+        return said
+
     def _row(
         self,
         tag: re.Match[str],
         number: int,
         body: str,
-        result: ResultRow | None,
+        result: ResultTexts | None,
         restyled: Mapping[int, Callable[[int], int]],
     ) -> str:
         """One row of ours (the header where there is no result), without its end."""
@@ -249,22 +265,23 @@ class DataSheet:
             for column, name in sorted(zip(self._columns.places, names, strict=True))
         }
 
-    def _our_cells(self, number: int, result: ResultRow) -> dict[int, str]:
-        styles = [self._styles.status(result.status), *[self._styles.text] * (len(RESULT_COLUMNS) - 1)]
+    def _our_cells(self, number: int, result: ResultTexts) -> dict[int, str]:
+        styles = [self._styles.text] * len(RESULT_COLUMNS)
         styles[_MESSAGE] = self._styles.message
-        texts = results_layout.result_texts(result)
+        if result.status is not None:
+            styles[0] = self._styles.status(result.status)
         return {
             column: self._text_cell(column, number, text, style)
-            for column, text, style in sorted(zip(self._columns.places, texts, styles, strict=True))
+            for column, text, style in sorted(zip(self._columns.places, result.texts, styles, strict=True))
             if text
         }
 
     def _text_cell(self, column: int, row: int, text: str, style: int) -> str:
         return text_cell(self._p, f"{get_column_letter(column)}{row}", text, style)
 
-    def _height(self, attributes: Mapping[str, str], result: ResultRow) -> dict[str, str | None]:
+    def _height(self, attributes: Mapping[str, str], result: ResultTexts) -> dict[str, str | None]:
         """Let the row show its message, where the person has not said how tall it is."""
-        wanted = row_height(result.message, _MESSAGE_WIDTH)
+        wanted = row_height(result.texts[_MESSAGE], _MESSAGE_WIDTH)
         if wanted is None or attributes.get("customHeight") in _TRUE or float(attributes.get("ht", "0")) >= wanted:
             return {}
         return {"ht": f"{wanted:g}"}

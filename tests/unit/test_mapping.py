@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from batch_orders import identity
 from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.errors import SheetError, UsageError
+from batch_orders.messages import template
 from batch_orders.messages.outcomes import held
 from batch_orders.models import (
     Catalog,
@@ -34,6 +35,7 @@ from batch_orders.stages.columns import map_columns
 from batch_orders.stages.group import group
 from batch_orders.stages.plan import plan
 from batch_orders.stages.report import report
+from batch_orders.stages.template import set_example_aside
 from batch_orders.stages.validate import validate
 from tests.builders import make_sheet
 
@@ -349,6 +351,19 @@ def test_stock_counts_every_line() -> None:
     planned = _planned(mapped, scarce)
     short = [f for f in planned.findings if f.code is FindingCode.OUT_OF_STOCK]
     assert [(f.rows, tuple(map(str, f.cells))) for f in short] == [((2,), ("K2", "L2"))]
+
+
+def test_the_templates_example_leaves_with_all_its_lines() -> None:
+    """What stays keeps its values, its cells and its findings; those of the example go with it."""
+    names = {column.value: text for column, text in template.EXAMPLE.items() if column.value in _PERSON}
+    example = _NO_ITEMS | names | {"email": template.EXAMPLE_EMAIL, "Mice": "1", "Monitor 1": "27", "Monitor 2": "27"}
+    real = _NO_ITEMS | {"Monitor 1": "27", "Monitor 2": "27", "Station": "Dock", "Stations": "4"}
+    whole = _mapped(_ITEMS, example, real)
+    mapped = set_example_aside(whole)
+    assert _lines(mapped) == _lines(whole)[2:] == [(3, "Screen 27", "2"), (3, "Dock", "4")]
+    assert [str(cell) for cell in mapped.cells(0, Column.PRODUCT_TITLE)] == ["K3", "L3"]
+    assert [finding.rows for finding in mapped.findings] == [(3,)]
+    assert [row.status for row in _reported(mapped).rows] == [RowStatus.READY]
 
 
 # Mistakes -------------------------------------------------------------------------------------------------------

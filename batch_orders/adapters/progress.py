@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import Counter
@@ -92,7 +93,8 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Something worth a line."""
-        print(text, file=self._stream, flush=True)
+        with contextlib.suppress(OSError, ValueError):  # whoever watched has gone; the orders have not
+            print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing is left to do."""

@@ -379,8 +379,9 @@ def test_a_cancelled_run_leaves_unknowns(ledger: Ledger) -> None:
         assert hub.count("order") == 2
 
 
+@pytest.mark.timeout(300)
 def test_the_ledger_knows_before_the_first_byte(ledger: Ledger) -> None:
-    """At the instant an order's first byte arrives it stands in the ledger as sending, with the same body's hash."""
+    """When the first byte of each of 1,000 orders arrives it is sending in the ledger, with the same body's hash."""
 
     def look() -> set[str]:
         with _look_into(ledger) as database:
@@ -388,8 +389,8 @@ def test_the_ledger_knows_before_the_first_byte(ledger: Ledger) -> None:
             return {row[0] for row in database.execute(query + " AND ended_at IS NULL")}
 
     with HostileHub(on_first_byte=look) as hub:
-        _send(ledger, hub, 100, _Run(orders=100, timeout=10))
-        assert len(hub.placed) == 100
+        _send(ledger, hub, 1_000, _Run(orders=10_000, concurrency=8, timeout=30))
+        assert len(hub.placed) == 1_000
         assert all(isinstance(call.seen, set) and call.sha256 in call.seen for call in hub.calls)
 
 

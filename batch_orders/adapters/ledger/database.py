@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # How long another process may hold the ledger before a write gives up, in seconds.
 _PATIENCE = 30
+# What SQLite says of a file that is something else.
+_NO_LEDGER = ("not a database", "no such table", "No row was found")
 # SQLite allows 32,766 bound values in one statement (since 3.32); stay well below.
 MOST_KEYS = 5_000
 
@@ -60,8 +62,8 @@ class Database:
             with self._read() as connection:
                 row = connection.execute(select(schema.account)).one()
         except (BatchOrdersError, SQLAlchemyError) as error:
-            if "locked" in str(error):  # a ledger, and busy for longer than anybody should be
-                raise
+            if not any(sign in str(error) for sign in _NO_LEDGER):
+                raise  # a ledger perhaps, and busy for longer than anybody should be, or on a disk that fails
             raise LedgerError(ledgers.not_a_ledger(self.path), hint=ledgers.how_to_init()) from None
         if row.schema_version != schema.SCHEMA_VERSION:
             raise LedgerError(ledgers.other_version(self.path, row.schema_version, schema.SCHEMA_VERSION))

@@ -2,8 +2,8 @@
 
         python -m pytest -s -n 2 tests/crash/test_every_call.py --every-point
 
-Without `--every-point` it is a sample, by the first of `--seeds`, of the calls that change something. The oracle is
-the hostile Device Hub's own book, the ledger as the run left it, and a second run in which nothing fails.
+Without `--every-point` it is a sample, by `--seeds`, of the calls that change something. The oracle is the hostile
+Device Hub's own book, the ledger as the run left it, and a second run in which nothing fails.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from tests.hostile import Call
 
 _CONCURRENCY = 2
-# The ledger, what stands beside it (its journal, its mark, the locks of its runs), and every connection; and all files.
-# The pace's own file is left out: it does not outlive every kill yet.
-_LEDGER_AND_NETWORK = r"ledger\.sqlite(?!\.pace)|network"
-_FILES = r"(?!network|ledger\.sqlite\.pace)"
+# The ledger, what stands beside it (its journal, its mark, the pace, the locks of its runs), and every connection.
+_LEDGER_AND_NETWORK = r"ledger\.sqlite|network"
 _KILLED = -9
 # What may fail once and stops nothing: the mark guards against old copies only, and SQLite does not mind whether the
 # folder of its journal could be synced. An order whose intent was durable by then may leave.
@@ -57,7 +55,7 @@ def launcher(waves: Waves, system_calls: None) -> Iterator[Launcher]:  # noqa: A
 
 
 @pytest.mark.timeout(20_000)
-@pytest.mark.parametrize(("how", "sample"), [("kill", 20), ("fail", 20), ("lie", 10)])
+@pytest.mark.parametrize(("how", "sample"), [("kill", 16), ("fail", 14), ("lie", 8)])
 def test_a_fault_at_every_call(
     waves: Waves, launcher: Launcher, request: pytest.FixtureRequest, how: str, sample: int
 ) -> None:
@@ -80,8 +78,8 @@ def test_a_disk_that_fails_at_every_write(
     With one order in flight, so that none has left already when another one's write fails.
     """
     calls = (*WRITES, *([] if error == errno.ENOSPC else ["openat"]))
-    strike = Strike(error=error, onward=onward, targets=_FILES, calls=calls)
-    for run in _sweep(waves, launcher, request, strike, 10, concurrency="1"):
+    strike = Strike(error=error, onward=onward, targets="(?!network)", calls=calls)
+    for run in _sweep(waves, launcher, request, strike, 8, concurrency="1"):
         if not run.struck.endswith(_MAY_FAIL):
             assert run.orders_after == 0, run
         elif onward:
@@ -97,7 +95,7 @@ def _sweep(
     points: Iterable[int] = range(1, 10 * len(whole.calls))
     everything = request.config.getoption("--every-point")
     if not everything:
-        chance = random.Random(int(request.config.getoption("--seeds").split(",")[0]))  # noqa: S311 - it can be repeated
+        chance = random.Random(request.config.getoption("--seeds"))  # noqa: S311 - it can be repeated
         points = chance.sample(range(1, len(whole.calls)), sample)
     struck = []
     for at in points:
@@ -158,7 +156,7 @@ def _judge_words(run: Run, left: Mapping[str, Standing], calls: list[Call], abou
             assert document["error"]["message"], about
             assert not calls, f"something was sent: {about}"
         case 5:
-            assert {"unknown", "sending"} & set(states), about
+            assert "unknown" in {order["status"] for order in document["orders"]}, about
         case _:
             pytest.fail(about)
     sent = {call.email for call in calls}

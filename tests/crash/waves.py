@@ -29,7 +29,7 @@ def write_sheet(path: Path, people: int, *, domain: str = "example.com") -> None
         writer = csv.writer(file)
         writer.writerow(HEADERS)
         for number in range(people):
-            person = (f"e{number}@{domain}", f"Name{number}", "Sample", f"+1212555{number:04}")
+            person = (f"e{number}@{domain}", f"Name{number}", "Sample", f"+1212{5_550_000 + number:07}")
             writer.writerow([*person, "1 Main", "New York", "NY", "10001", "US", TITLES[0], "1"])
 
 

@@ -102,7 +102,7 @@ def _address_lines(
 ) -> dict[Column, tuple[int, ...]]:
     """The address where it stands in lines: the first one, joined with a "line 2" and "line 3" where there are any.
 
-    See docs/decisions/0008: what is joined can only be meant so, and what is not joined is never left behind.
+    See docs/decisions/0009: what is joined can only be meant so, and what is not joined is never left behind.
     """
     free = {position: normalised(header) for position, header in enumerate(headers) if position not in told.spoken_for}
     whole = list(found.get(_ADDRESS, ()))

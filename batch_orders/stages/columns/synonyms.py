@@ -189,7 +189,7 @@ PLACES: dict[Column, tuple[str, ...]] = {
     Column.SHIPPING_COUNTRY: ("country", "country code"),
 }
 
-# The first line of an address: all of it where it stands alone. (See docs/decisions/0008 for all of these.)
+# The first line of an address: all of it where it stands alone. (See docs/decisions/0009 for all of these.)
 FIRST_LINES = (
     "address line 1", "address 1", "street 1", "street address 1", "street address line 1", "street line 1",
     "adresszeile 1", "adresse 1", "adresse ligne 1", "dirección 1", "línea de dirección 1", "endereço 1", "adres 1",

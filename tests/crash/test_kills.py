@@ -91,7 +91,7 @@ def test_killed_again_and_again(tmp_path: Path, request: pytest.FixtureRequest, 
             for process in processes:  # who lives on is stopped as a person would, and the next run goes on
                 process.send(signal.SIGTERM)
             codes = {process.wait() for process in processes}
-            assert codes <= {0, 5, 6}, codes
+            assert codes <= {0, 5, 6, -signal.SIGTERM}, codes  # the last: it had hardly begun
             assert start().wait(600) in {0, 5}
         placed = Counter(call.email for call in hub.placed)
     with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:

@@ -128,7 +128,7 @@ def test_every_attempt_and_verdict_is_audited(ledger: Ledger) -> None:
         "UPDATE audit SET at = '2020' WHERE id = 1",
         "UPDATE audit SET order_key = NULL WHERE id = 3",
         "DELETE FROM audit WHERE id = 2",
-        "UPDATE audit SET seal = 'f' || substr(seal, 2) WHERE id = 4",
+        "UPDATE audit SET seal = 'x' || substr(seal, 2) WHERE id = 4",
         "INSERT INTO audit SELECT 9, at, what, order_key, run_id, detail, seal FROM audit WHERE id = 1",
     ],
 )

@@ -250,9 +250,10 @@ def audit_holds(path: Path, entries: int) -> str:
 
 
 def older_than_mark(path: Path, entries: int) -> str:
-    """The ledger was restored from an older copy."""
+    """The ledger was restored from an older copy, which may have got entries of its own since."""
+    which = f" ({entries} entries are missing)" if entries > 0 else ""
     return (
-        f"The ledger {path} is older than its own high-water mark ({entries} entries are missing): it was restored "
+        f"The ledger {path} is older than its own high-water mark{which}: it was restored "
         "from a copy, and does not know what was ordered since. Nothing was sent."
     )
 

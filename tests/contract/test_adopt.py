@@ -132,3 +132,41 @@ def test_the_mark_is_private(ledger: Ledger) -> None:
     _place(ledger, "ana", "1001")
     mark = ledger.path.with_name(ledger.path.name + ".mark")
     assert stat.S_IMODE(mark.stat().st_mode) == 0o600
+
+
+def test_verdicts_do_not_make_a_restored_copy_up_to_date(ledger: Ledger, tmp_path: Path) -> None:
+    """Each adds an entry to the copy's audit; however many there are, what was ordered since is still missing."""
+    unknown = [made.order(name) for name in ("cleo", "dan")]
+    ledger.begin_run(made.run("r1"))
+    for claim in ledger.claim("r1", [(ledger.key(order), order) for order in unknown], retry_rejected=False).ours:
+        ledger.intend(claim, "hash")
+    ledger.end_run("r1", 1)
+    path, copy = ledger.path, shutil.copy(ledger.path, tmp_path / "copy")
+    _place(ledger, "ana", "1001")
+    ledger.close()
+    shutil.copy(copy, path)
+    with closing(Ledger(path)) as restored:
+        for order in unknown:
+            restored.settle_not_placed(restored.find(restored.key(order)), "")
+        with pytest.raises(LedgerError, match="high-water mark"):
+            restored.begin_run(made.run("r2"))
+
+
+def test_an_unknown_order_that_a_restored_copy_holds_as_planned(ledger: Ledger, tmp_path: Path) -> None:
+    """The copy was made before the order was sent; the results file says unknown: it is not free."""
+    order = made.order("ana")
+    pair = [(ledger.key(order), order)]
+    ledger.begin_run(made.run("r1"))
+    ledger.claim("r1", pair, retry_rejected=False)
+    ledger.end_run("r1", 6)  # stopped before its turn: planned
+    path, copy = ledger.path, shutil.copy(ledger.path, tmp_path / "copy")
+    ledger.begin_run(made.run("r2"))
+    ledger.intend(ledger.claim("r2", pair, retry_rejected=False).ours[0], "hash")
+    ledger.end_run("r2", 5)  # unknown, and r2's results say so
+    ledger.close()
+    shutil.copy(copy, path)
+    with closing(Ledger(path)) as restored:
+        restored.adopt_unknown(order, _SENT)
+        restored.trust_mark()
+        restored.begin_run(made.run("r3"))
+        assert restored.claim("r3", pair, retry_rejected=False).ours == ()

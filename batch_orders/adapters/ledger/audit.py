@@ -10,11 +10,11 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.database import Database, timestamp
-from batch_orders.adapters.ledger.mark import HighWaterMark, mark_beside
+from batch_orders.adapters.ledger.mark import NO_MARK, HighWaterMark, Mark, mark_beside
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
 
@@ -29,7 +29,7 @@ class Audit(Database):
 
     def __init__(self, path: Path) -> None:
         """Open an existing ledger; LedgerError where there is none or it is not one of ours."""
-        self._audited = 0
+        self._audited = NO_MARK
         super().__init__(path)
         self._mark = HighWaterMark(mark_beside(self.path), self.account.id)
 
@@ -37,37 +37,48 @@ class Audit(Database):
         """A person has brought a restored ledger up to date: it is no longer older than its high-water mark."""
         with self._write() as connection:
             self._note(connection, "up to date", None, None)
-            entries = self._audited
-        self._mark.set(entries)
+            newest = self._newest(connection)
+        self._mark.set(newest)
 
     def _refuse_old_copy(self) -> None:
         with self._read() as connection:
-            entries = connection.execute(select(func.max(schema.audit.c.id))).scalar() or 0
-        self._compare_with_mark(entries)
+            self._compare_with_mark(connection)
 
-    def _compare_with_mark(self, entries: int) -> None:
-        missing = self._mark.read() - entries
-        if missing > 0:
+    def _compare_with_mark(self, connection: Connection) -> None:
+        if not self._descends_from_mark(connection):
+            missing = self._mark.read().entries - self._newest(connection).entries
             raise LedgerError(ledgers.older_than_mark(self.path, missing), hint=ledgers.how_to_bring_up_to_date())
+
+    def _descends_from_mark(self, connection: Connection) -> bool:
+        """Whether the entry at the mark is one of ours: an old copy that grew since has another one there, or none."""
+        mark = self._mark.read()
+        query = select(schema.audit.c.seal).where(schema.audit.c.id == mark.entries)
+        return mark == NO_MARK or connection.execute(query).scalar() == mark.seal
+
+    def _newest(self, connection: Connection) -> Mark:
+        row = connection.execute(select(schema.audit).order_by(schema.audit.c.id.desc()).limit(1)).first()
+        return Mark(row.id, row.seal) if row else NO_MARK
 
     def _note(self, connection: Connection, what: str, key: str | None, run_id: str | None, **detail: object) -> None:
         """One more entry, with how its order stands after it. Call it when the order's row has been changed."""
-        last = connection.execute(select(schema.audit.c.seal).order_by(schema.audit.c.id.desc()).limit(1)).scalar()
+        last = self._newest(connection).seal
         row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first() if key else None
         if row is not None:
             detail |= {"state": row.state, "order": self._seal_of_order(row)}
         at, text = timestamp(), json.dumps(detail, sort_keys=True)
-        seal = self._seal(last or "", at, what, key, run_id, text)
+        seal = self._seal(last, at, what, key, run_id, text)
         values = {"at": at, "what": what, "order_key": key, "run_id": run_id, "detail": text, "seal": seal}
-        inserted = connection.execute(insert(schema.audit).values(values)).inserted_primary_key
-        self._audited = inserted[0] if inserted else 0
+        connection.execute(insert(schema.audit).values(values))
+        # The mark rises with the ledger that it is the mark of, and with no old copy of that.
+        if self._descends_from_mark(connection):
+            self._audited = self._newest(connection)
 
     def _begun(self) -> None:
-        self._audited = 0  # what a transaction noted that was rolled back does not count
+        self._audited = NO_MARK  # what a transaction noted that was rolled back does not count
 
     def _committed(self) -> None:
         """Raise the mark, after the commit and without a sync: it may be lower than the ledger, and never higher."""
-        if self._audited:
+        if self._audited != NO_MARK:
             self._mark.rise(self._audited)
 
     def _seal_of_order(self, row: Row[Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders.adapters.private_files import open_private
 
@@ -17,6 +17,16 @@ def mark_beside(ledger: Path) -> Path:
     return ledger.with_name(ledger.name + ".mark")
 
 
+class Mark(NamedTuple):
+    """An entry of the audit: how manieth it is, and its seal, by which a ledger knows it for its own."""
+
+    entries: int
+    seal: str
+
+
+NO_MARK = Mark(0, "")
+
+
 class HighWaterMark:
     """One account's mark in a small file. A mark of another account, of a ledger that was here before, is none."""
 
@@ -24,25 +34,25 @@ class HighWaterMark:
         self._path = path
         self._account_id = account_id
 
-    def read(self) -> int:
-        """How many entries the audit is known to have had; 0 where there is no mark that can be read."""
+    def read(self) -> Mark:
+        """The newest entry that the audit is known to have had; NO_MARK where there is none that can be read."""
         try:
-            account_id, entries = self._path.read_text().split()
-            return int(entries) if account_id == self._account_id else 0
+            account_id, entries, seal = self._path.read_text().split()
+            return Mark(int(entries), seal) if account_id == self._account_id else NO_MARK
         except (OSError, ValueError):
-            return 0
+            return NO_MARK
 
-    def rise(self, entries: int) -> None:
-        """The audit has this many entries now; a mark that is higher already stays: the ledger may be an old copy."""
-        if entries > self.read():
-            self.set(entries)
+    def rise(self, mark: Mark) -> None:
+        """The audit has come this far now; a mark that is higher already stays: another process was quicker."""
+        if mark.entries > self.read().entries:
+            self.set(mark)
 
-    def set(self, entries: int) -> None:
+    def set(self, mark: Mark) -> None:
         """Put the mark here, also below where it was. One that cannot be written guards less, and stops nothing."""
         with contextlib.suppress(OSError):
             descriptor = open_private(self._path, os.O_WRONLY)
             try:
                 # All of it at once and always as long, so that a kill leaves the old mark or the new one.
-                os.pwrite(descriptor, f"{self._account_id:40} {entries:20}\n".encode(), 0)
+                os.pwrite(descriptor, f"{self._account_id:40} {mark.entries:20} {mark.seal:64}\n".encode(), 0)
             finally:
                 os.close(descriptor)

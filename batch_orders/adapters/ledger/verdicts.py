@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 
 class Verdicts(Journal):
@@ -123,11 +123,12 @@ class Verdicts(Journal):
     def adopt_unknown(self, order: Order, submitted_at: datetime | None) -> Adopted:
         """Enter an order of which a results file says that it may have been placed: a person has to settle it."""
         key = self.key(order)
+        self._bury_dead_runs()
         with self._write() as connection:
             row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first()
-            if row is not None:  # whatever this ledger knows of it is newer
+            if row is not None and not self._may_have_been_sent_since(connection, row):
                 return Adopted.KNOWN
-            self._plan(connection, key, order, None, {})
+            self._plan(connection, key, order, row, {})
             values = {
                 "state": OrderState.UNKNOWN.value,
                 "message": outcomes.unknown_adopted(),
@@ -137,3 +138,11 @@ class Verdicts(Journal):
             connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
             self._note(connection, "adopt", key, None)
         return Adopted.NEW
+
+    def _may_have_been_sent_since(self, connection: Connection, row: Row[Any]) -> bool:
+        """Whether a results file can be newer than what this ledger knows: the ledger is an old copy.
+
+        What is ordered or unknown there is not sent again anyway.
+        """
+        is_free = row.state in {OrderState.PLANNED, OrderState.REJECTED} and row.claimed_by is None
+        return is_free and not self._descends_from_mark(connection)

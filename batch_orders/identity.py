@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import idna
 
+from batch_orders.characters import narrow, without_invisible
+
 if TYPE_CHECKING:
     from batch_orders.models import Account, Contents
 
@@ -24,9 +26,12 @@ _WHOLE_NUMBER = re.compile(r"([0-9]+)\.0+\Z")
 
 
 def normalise_text(text: str) -> str:
-    """Trim, compose (NFC) and fold case: two spellings that a person would call the same become equal."""
+    """Trim, compose (NFC) and fold case: two spellings that a person would call the same become equal.
+
+    Characters that nobody sees do not count.
+    """
     # Folding can undo the composition (and the other way round), so compose on both sides of it.
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", without_invisible(text)).strip().casefold())
 
 
 def normalise_email(text: str) -> str:
@@ -34,9 +39,10 @@ def normalise_email(text: str) -> str:
 
     Never raises: text that is no address still identifies the row's employee as well as it can.
     """
-    local, at, domain = normalise_text(text).rpartition("@")
+    text = normalise_text(narrow(text))
+    local, at, domain = text.rpartition("@")
     if not at or not domain:
-        return normalise_text(text)
+        return text
     # What is no domain name is validation's to say; as an identity the text itself will do.
     with contextlib.suppress(idna.IDNAError):
         domain = idna.encode(domain, uts46=True).decode("ascii").lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch_orders.characters import visible
 from batch_orders.messages.outcomes import COLUMN_NAMES
 from batch_orders.models import Column
 
@@ -21,7 +22,7 @@ _MOST_LISTED = 8
 
 def quote(text: str) -> str:
     """A cell's value as a message shows it: on one line, 60 characters at most."""
-    shown = " ".join(text.split())
+    shown = " ".join(visible(text).split())
     return f"‘{shown if len(shown) <= _LONGEST_QUOTE else shown[: _LONGEST_QUOTE - 1] + '…'}’"
 
 
@@ -70,8 +71,15 @@ def state_missing(where: str, *, has_column: bool) -> str:
 def repaired(before: str, after: str) -> str:
     """A value was safely put right."""
     if quote(before) == quote(after):
-        return f"Spaces or line breaks that do not belong there were taken out; the value is {quote(after)}."
+        what = "Spaces or line breaks" if visible(before) == before else "Invisible characters"
+        return f"{what} that do not belong there were taken out; the value is {quote(after)}."
     return f"{quote(before)} was read as {quote(after)}."
+
+
+def invisible(name: str, suggestions: Sequence[str]) -> str:
+    """A character that nobody sees; `name` is Unicode's."""
+    mend = f" Type the value anew: {quote(suggestions[0])}." if suggestions else " Empty the cell."
+    return f"The cell has an invisible character in it ({name}), which can make one text look like another.{mend}"
 
 
 def zeros_of_the_format(text: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_orders import identity
+from batch_orders.characters import deceptive, narrow, visible
 from batch_orders.models import Account, Contents, LineItem
 
 _ACCOUNT = Account(id="an account", secret=b"0" * 32)
@@ -68,6 +69,30 @@ def test_normalising_is_stable_and_never_raises(text: str) -> None:
     once = identity.normalise_email(text)
     assert identity.normalise_email(once) == once
     assert identity.normalise_text(unicodedata.normalize("NFD", text)) == identity.normalise_text(text)
+
+
+_HIDDEN = st.sampled_from("\u00ad\u200b\u200c\u200d\u200e\u2060\ufeff\u061c\u202a\u202e\u2066\u2069\ufe0f\U000e0041")
+
+
+@given(st.text(), st.data())
+def test_what_nobody_sees_makes_no_other_employee(text: str, data: st.DataObject) -> None:
+    """Wherever such a character stands in an address or a reference, and however many."""
+    hidden = text
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(hidden)))
+        hidden = hidden[:place] + data.draw(_HIDDEN) + hidden[place:]
+    assert identity.normalise_email(hidden) == identity.normalise_email(text)
+    assert identity.normalise_reference(hidden) == identity.normalise_reference(text)
+
+
+@given(st.text())
+def test_what_is_visible_is_stable_and_the_same_identity(text: str) -> None:
+    """Taking invisible characters out twice changes nothing, and leaves nothing to complain of."""
+    once = visible(text)
+    assert visible(once) == once
+    assert deceptive(once) == ""
+    assert identity.normalise_email(once) == identity.normalise_email(text)
+    assert identity.normalise_email(narrow(text)) == identity.normalise_email(text)
 
 
 def test_key_tells_its_parts_apart() -> None:

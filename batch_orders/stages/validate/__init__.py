@@ -4,6 +4,7 @@ A bad row is data, never an exception: it comes out with its findings. Pure; whe
 
     repair.py   what can mean only one thing is put right          rules.py    the rules on one value
     oddities.py what a spreadsheet hides                            example.py  what is left of the template's example
+    invisible.py characters that nobody sees
     orders.py   rows that share an order, and the rules on orders   places.py   countries, states, postal codes
     rows.py     the rules on rows                                   schema.py   the pandera schemas
 """
@@ -21,6 +22,7 @@ from batch_orders.messages import sheets as sheet_messages
 from batch_orders.messages.outcomes import COLUMN_NAMES
 from batch_orders.models import Checked, Column, Finding, FindingCode, Severity
 from batch_orders.stages.validate.example import example_findings
+from batch_orders.stages.validate.invisible import invisible_findings
 from batch_orders.stages.validate.oddities import odd_findings, without_echoes
 from batch_orders.stages.validate.orders import (
     grouped,
@@ -30,7 +32,7 @@ from batch_orders.stages.validate.orders import (
     with_inheritance,
 )
 from batch_orders.stages.validate.places import STRICT, effective_country
-from batch_orders.stages.validate.repair import repair, repair_findings, repair_places, take
+from batch_orders.stages.validate.repair import repair, repair_findings, repair_places, restore_zips, take
 from batch_orders.stages.validate.rows import row_findings
 from batch_orders.stages.validate.texts import fold
 
@@ -59,9 +61,10 @@ def validate(mapped: Mapped, catalog: Catalog) -> Checked:
     grouping = grouped(own)
     countries = _countries(own, grouping)
     own, phones = repair_places(own, countries)
+    own = restore_zips(mapped, own, inherited(own[Column.SHIPPING_STATE], grouping.orders), countries)
     whole = with_inheritance(own, grouping.orders)
     _refuse_lacking_columns(mapped, countries)
-    odd = list(odd_findings(mapped))
+    odd = [*odd_findings(mapped), *invisible_findings(mapped, raw, own, catalog)]
     found = (
         *repair_findings(mapped, raw, own),
         *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=phones),

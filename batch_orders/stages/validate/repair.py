@@ -11,11 +11,12 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from batch_orders.characters import narrow
 from batch_orders.messages import findings as messages
 from batch_orders.models import Column, FindingCode, Severity
 from batch_orders.stages.validate.complaints import Complaint, Values, finding
 from batch_orders.stages.validate.places import COUNTRIES, STRICT, postal_rules
-from batch_orders.stages.validate.rules import read_phone
+from batch_orders.stages.validate.rules import is_mended_phone, read_phone, with_zeros_of_state
 from batch_orders.stages.validate.texts import clean, fold, squeeze
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def take(mapped: Mapped) -> Values:
 def repair(raw: Values, catalog: Catalog) -> Values:
     """Everything that a cell alone decides. State, postal code and phone are finished once the country is known."""
     own: dict[Column, Callable[[str], str]] = {
+        Column.EMAIL: _narrow,
+        Column.PHONE_NUMBER: _narrow,
         Column.SHIPPING_COUNTRY: _country,
         Column.SHIPPING_ZIP: _without_float,
         Column.QUANTITY: _quantity,
@@ -68,6 +71,19 @@ def repair_places(own: Values, countries: Sequence[str]) -> tuple[Values, Mappin
     return own | mended, {key: complaint for key, (_, complaint) in phones.items() if complaint}
 
 
+def restore_zips(mapped: Mapped, own: Values, states: Sequence[str], countries: Sequence[str]) -> Values:
+    """US postal codes that a workbook holds as numbers get back the zeros in front, where they are the state's then.
+
+    `states` are those of the rows' orders. Elsewhere, and where the state is another or not known, it stays an error
+    with a suggestion: somebody may have typed a digit too few.
+    """
+    zips = list(own[Column.SHIPPING_ZIP])
+    for line in _lines_with_number(mapped, Column.SHIPPING_ZIP):
+        if countries[line] == "US":
+            zips[line] = with_zeros_of_state(zips[line], states[line])
+    return own | {Column.SHIPPING_ZIP: zips}
+
+
 def repair_findings(mapped: Mapped, raw: Values, own: Values) -> Iterator[Finding]:
     """One finding for each cell that was put right; composing letters (NFC) is not worth one."""
     for column, sources in mapped.sources.items():
@@ -77,22 +93,36 @@ def repair_findings(mapped: Mapped, raw: Values, own: Values) -> Iterator[Findin
             if before != after and after and unicodedata.normalize("NFC", before) != after:
                 complaint = Complaint(messages.repaired(before, after), severity=Severity.REPAIR)
                 yield finding(mapped, FindingCode.REPAIRED, column, [line], complaint)
+    yield from _mended_phones(mapped, raw, own)
     yield from _zeros_of_the_format(mapped, raw)
+
+
+def _mended_phones(mapped: Mapped, raw: Values, own: Values) -> Iterator[Finding]:
+    """Phone numbers that were more than written in another way: a spreadsheet's number, or characters put right."""
+    column = Column.PHONE_NUMBER
+    for line, (before, after) in enumerate(zip(raw[column], own[column], strict=True)):
+        if before != after and after and is_mended_phone(before, _narrow(before)):
+            complaint = Complaint(messages.repaired(before, after), severity=Severity.REPAIR)
+            yield finding(mapped, FindingCode.REPAIRED, column, [line], complaint)
 
 
 def _zeros_of_the_format(mapped: Mapped, raw: Values) -> Iterator[Finding]:
     """A ZIP code that is a number in the workbook, whose leading zeros only the cell's format shows."""
-    sources = mapped.sources.get(Column.SHIPPING_ZIP, ())
-    if len(sources) != 1:
-        return
-    numbers = {
-        row for (row, column), value in mapped.sheet.values.items() if column == sources[0] and _is_number(value)
-    }
-    for line, (row, text) in enumerate(zip(mapped.rows, raw[Column.SHIPPING_ZIP], strict=True)):
-        if row in numbers and text.startswith("0"):
+    for line in _lines_with_number(mapped, Column.SHIPPING_ZIP):
+        text = raw[Column.SHIPPING_ZIP][line]
+        if text.startswith("0"):
             message = messages.zeros_of_the_format(text)
             complaint = Complaint(message, severity=Severity.REPAIR)
             yield finding(mapped, FindingCode.REPAIRED, Column.SHIPPING_ZIP, [line], complaint)
+
+
+def _lines_with_number(mapped: Mapped, column: Column) -> list[int]:
+    """The lines for which the workbook holds a number in this column, not a text."""
+    sources = mapped.sources.get(column, ())
+    if len(sources) != 1:
+        return []
+    rows = {row for (row, place), value in mapped.sheet.values.items() if place == sources[0] and _is_number(value)}
+    return [line for line, row in enumerate(mapped.rows) if row in rows]
 
 
 def _is_number(value: Value) -> bool:
@@ -111,25 +141,30 @@ def _each_in(function: Callable[[str, str], str], values: Sequence[str], countri
     return [known[key] for key in keys]
 
 
+def _narrow(text: str) -> str:
+    """Cleaned, with full-width digits and letters as the usual ones: in an address they may be meant."""
+    return clean(narrow(text))
+
+
 def _country(text: str) -> str:
-    text = clean(text)
+    text = _narrow(text)
     return text.upper() if text.upper() in COUNTRIES else text
 
 
 def _without_float(text: str) -> str:
-    text = clean(text)
+    text = _narrow(text)
     match = _FLOAT.fullmatch(text)
     return match[1] if match else text
 
 
 def _quantity(text: str) -> str:
-    text = clean(text)
+    text = _narrow(text)
     match = _WHOLE.fullmatch(text)
     return str(int(match[1])) if match else text
 
 
 def _boolean(text: str) -> str:
-    text = clean(text)
+    text = _narrow(text)
     return _BOOLEANS.get(text.casefold(), text)
 
 

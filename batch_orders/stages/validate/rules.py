@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 # 4.9E+11: what is left of a long number in a narrow cell.
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.ASCII | re.IGNORECASE)
+# 1.2125550142E+10 is the same, but nothing is lost: as many digits follow the point as the exponent says.
+_ALL_DIGITS = re.compile(r"([0-9])[.,]([0-9]{4,14})E\+?0?([0-9]{1,2})", re.ASCII | re.IGNORECASE)
 # 12125550142.0: what a number becomes on its way through some exports. A dialled number has no such end.
-_FLOAT = re.compile(r"(\+?[0-9]{7,})\.0", re.ASCII)
+_FLOAT = re.compile(r"(\+?[0-9]{5,})\.0", re.ASCII)
 _TOO_SHORT = {ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY}
 # Some countries have local numbers of two digits, which in a sheet are a slip and nothing else.
 _SHORTEST_LOCAL = 100_000
@@ -77,11 +79,11 @@ def read_phone(text: str, country: str) -> tuple[str, Complaint | None]:
     international = "+" in text or "\uff0b" in text
     if not text or not (country or international):
         return text, None
-    if _SCIENTIFIC.fullmatch(text):
+    number = _dialled(text)
+    if _SCIENTIFIC.fullmatch(number):
         return text, Complaint(messages.phone_shortened(text))
     if not international and country not in phonenumbers.SUPPORTED_REGIONS:
         return text, Complaint(messages.phone_needs_plus(text, country_name(country)))
-    number = _FLOAT.sub(r"\1", text) if _FLOAT.fullmatch(text) else text
     try:
         parsed = phonenumbers.parse(number, country or None)
     except NumberParseException as error:
@@ -94,6 +96,20 @@ def read_phone(text: str, country: str) -> tuple[str, Complaint | None]:
         # Possible, if only within its own area. Which area is not guessed, so it stays as it is typed.
         return text, None
     return text, _impossible_phone(text, country, too_short=possible in _TOO_SHORT)
+
+
+def _dialled(text: str) -> str:
+    """The digits that a spreadsheet or an export has made a number of, where all of them are there."""
+    shortened = _ALL_DIGITS.fullmatch(text)
+    if shortened and len(shortened[2]) == int(shortened[3]):
+        return shortened[1] + shortened[2]
+    return _FLOAT.sub(r"\1", text) if _FLOAT.fullmatch(text) else text
+
+
+def is_mended_phone(before: str, cleaned: str) -> bool:
+    """Whether more was done to a phone number than to write it as such numbers are sent."""
+    plain = " ".join(unicodedata.normalize("NFC", before).split())
+    return _dialled(cleaned) != cleaned or plain != " ".join(cleaned.split())
 
 
 def _unreadable_phone(text: str, country: str, error: int) -> Complaint:
@@ -192,6 +208,16 @@ def _mended_zip(rules: PostalRules, value: str, country: str) -> tuple[str, ...]
         return ()
     padded = [value.zfill(len(value) + zeros) for zeros in (1, 2)]
     return tuple(text for text in padded if _has_form(rules, text) and (country != "US" or _owners(rules, text)))[:1]
+
+
+def with_zeros_of_state(value: str, state: str) -> str:
+    """A US postal code without its zeros in front (2139, or 21390001 with its +4) as the state's; else as it is."""
+    rules = postal_rules("US")
+    if not (value.isascii() and value.isdigit()) or _has_form(rules, value):
+        return value
+    padded = value.zfill(5) if len(value) in {3, 4} else value.zfill(9) if len(value) in {7, 8} else ""
+    whole = padded if len(padded) <= 5 else f"{padded[:5]}-{padded[5:]}"  # noqa: PLR2004 - a ZIP code's digits
+    return whole if whole and state in _owners(rules, whole) else value
 
 
 def _owners(rules: PostalRules, value: str) -> list[str]:

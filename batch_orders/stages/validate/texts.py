@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from rapidfuzz import fuzz, process
 
+from batch_orders.characters import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Characters with no width at all, which come along when text is copied from a web page or a mail.
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
+# What word processors put around a value; a quotation mark within it is part of it.
+_QUOTES = "\u2018-\u201f\u00ab\u00bb\u2039\u203a"
+_IN_QUOTES = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
 _SPACE = r"[\s\x00-\x1f\x7f-\x9f]"
 # A run of white space with anything but plain spaces in it: no-break spaces, tabs, line breaks, control characters.
 _ODD_RUN = re.compile(rf" *(?! ){_SPACE}{_SPACE}*")
@@ -21,14 +24,17 @@ _MOST_SUGGESTIONS = 3
 
 
 def clean(text: str) -> str:
-    """Composed (NFC) and trimmed; line breaks, tabs and no-break spaces inside become one plain space.
+    """Composed (NFC) and trimmed, without typographic quotes around it all and without invisible characters.
 
-    Plain spaces inside stay as they are: a title may well have two.
+    Line breaks, tabs and no-break spaces inside become one plain space. Plain spaces inside stay as they are: a title
+    may well have two.
     """
     if text.isascii() and text.isprintable():
         return text.strip()
-    composed = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
-    return _ODD_RUN.sub(" ", composed).strip()
+    composed = unicodedata.normalize("NFC", visible(text))
+    spaced = _ODD_RUN.sub(" ", composed).strip()
+    quoted = _IN_QUOTES.fullmatch(spaced)
+    return quoted[1].strip() if quoted else spaced
 
 
 def squeeze(text: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batch_orders.models import Catalog, Finding, Mapped
 
-# The code that says what is wrong with a value of the column; free text has none, and is a broken cell (decision 8).
+# The code that says what is wrong with a value of the column; free text has none, and is a broken cell (decision 12).
 _CODES = {
     Column.EMAIL: FindingCode.EMAIL,
     Column.PHONE_NUMBER: FindingCode.PHONE,

@@ -168,7 +168,7 @@ def _summary(checked: Checked) -> Counter[tuple[object, ...]]:
             finding.code,
             finding.severity,
             finding.column,
-            # Which of an order's blank cells is pointed at depends on the order of rows, and they are blank in many ways.
+            # Which of an order's blank cells is pointed at depends on the order of rows: blank is blank.
             tuple(sorted(clean(frame[cell.column - first][cell.row - 2]) for cell in finding.cells)),
         )
         for finding in checked.findings

@@ -264,5 +264,6 @@ def how_to_unhide() -> str:
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text.split())
+    # What cannot be printed could turn the whole message round.
+    line = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"

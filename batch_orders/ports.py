@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from batch_orders.errors import BatchOrdersError
     from batch_orders.models import (
         Attempt,
         Catalog,
@@ -74,6 +75,10 @@ class Notes(Protocol):
 
 class Journal(Protocol):
     """Where each order's way is written down, durably, before the next step is taken."""
+
+    @property
+    def trouble(self) -> BatchOrdersError | None:
+        """Why nothing more may be sent although the last step was written down; None where all is well."""
 
     def intend(self, claim: Claim, request_hash: str) -> Attempt:
         """The order is about to be sent (planned → sending). Durable when this returns."""

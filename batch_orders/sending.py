@@ -137,12 +137,17 @@ class Line:
 
         def watched() -> _T:
             try:
-                return step()
+                done = step()
             except BaseException:
                 self._ledger_failed = True
                 raise
+            self._ledger_failed = self._ledger_failed or self.journal.trouble is not None
+            return done
 
-        return await _see_through(asyncio.wrap_future(self._writer.submit(watched)))
+        done = await _see_through(asyncio.wrap_future(self._writer.submit(watched)))
+        if trouble := self.journal.trouble:
+            self.stop.because(trouble.message, hint=trouble.hint, exit_code=trouble.exit_code)
+        return done
 
     async def pause(self, seconds: float) -> None:
         """Wait, unless the run stops first."""

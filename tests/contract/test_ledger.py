@@ -171,6 +171,15 @@ def test_a_dead_run_is_recognised_at_once(ledger: Ledger) -> None:
     _claim(ledger, made.order("ben"))
 
 
+def test_a_folder_of_locks_that_cannot_be_made_is_explained(ledger: Ledger) -> None:
+    """Without its lock a run is not begun: nobody could tell whether it is alive."""
+    ledger.path.with_name(ledger.path.name + ".runs").write_text("a file stands here")
+    with pytest.raises(BatchOrdersError, match="cannot be read or written") as caught:
+        ledger.begin_run(made.run("r1"))
+    assert "sqlite.runs" in caught.value.message
+    assert ledger.runs() == ()
+
+
 def test_two_names_of_one_ledger_share_its_locks(ledger: Ledger, tmp_path: Path) -> None:
     """Through a link too a live run is seen to be alive, and what it has in hand is busy."""
     order = made.order("ana")

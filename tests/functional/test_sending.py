@@ -641,6 +641,21 @@ def test_nothing_leaves_once_the_ledger_has_failed(ledger: Ledger) -> None:
     assert _states(ledger) == {"planned": 4}
 
 
+def test_nothing_leaves_once_the_mark_has_failed(ledger: Ledger) -> None:
+    """An order whose intent was written, and its mark was not, is taken back; the run stops with 1, and goes on."""
+    mark = ledger.path.with_name(ledger.path.name + ".mark")
+    mark.mkdir()
+    with HostileHub() as hub:
+        outcomes, stop = _send(ledger, hub, 4, _Run(concurrency=2))
+        assert hub.count("order") == 0
+        assert (outcomes, stop.exit_code) == ({}, 1)
+        assert str(mark) in stop.reason
+        assert _states(ledger) == {"planned": 4}
+        mark.rmdir()
+        assert not _send(ledger, hub, 4, _Run(name="r2"))[1]
+        assert len(hub.placed) == 4
+
+
 def test_an_interrupt_in_the_last_instant_keeps_the_gate_shut(ledger: Ledger) -> None:
     """The order was let go by the pace; it stays all the same."""
 

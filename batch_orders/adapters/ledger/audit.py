@@ -15,7 +15,7 @@ from sqlalchemy import insert, select
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.database import Database, timestamp
 from batch_orders.adapters.ledger.mark import NO_MARK, HighWaterMark, Mark, mark_beside
-from batch_orders.errors import LedgerError
+from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.messages import ledgers
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Audit(Database):
     def __init__(self, path: Path) -> None:
         """Open an existing ledger; LedgerError where there is none or it is not one of ours."""
         self._audited = NO_MARK
+        self._trouble: BatchOrdersError | None = None
         super().__init__(path)
         self._mark = HighWaterMark(mark_beside(self.path), self.account.id)
 
@@ -38,16 +39,34 @@ class Audit(Database):
         with self._write() as connection:
             self._note(connection, "up to date", None, None)
             newest = self._newest(connection)
-        self._mark.set(newest)
+        try:
+            self._mark.set(newest)
+        except OSError as error:
+            raise self._mark_failed(error) from error
+
+    @property
+    def trouble(self) -> BatchOrdersError | None:
+        """Why nothing more may be sent, although the last commit stands: its high-water mark could not be written."""
+        return self._trouble
+
+    def _mark_failed(self, error: OSError) -> BatchOrdersError:
+        reason = error.strerror or type(error).__name__
+        return BatchOrdersError(ledgers.failed(self._mark.path, reason), hint=ledgers.how_to_repair())
+
+    def too_old(self) -> LedgerError | None:
+        """Why nothing may be sent by this ledger: it was restored from a copy, and older than its high-water mark."""
+        with self._read() as connection:
+            return self._compared_with_mark(connection)
 
     def _refuse_old_copy(self) -> None:
-        with self._read() as connection:
-            self._compare_with_mark(connection)
+        if old := self.too_old():
+            raise old
 
-    def _compare_with_mark(self, connection: Connection) -> None:
-        if not self._descends_from_mark(connection):
-            missing = self._mark.read().entries - self._newest(connection).entries
-            raise LedgerError(ledgers.older_than_mark(self.path, missing), hint=ledgers.how_to_bring_up_to_date())
+    def _compared_with_mark(self, connection: Connection) -> LedgerError | None:
+        if self._descends_from_mark(connection):
+            return None
+        missing = self._mark.read().entries - self._newest(connection).entries
+        return LedgerError(ledgers.older_than_mark(self.path, missing), hint=ledgers.how_to_bring_up_to_date())
 
     def _descends_from_mark(self, connection: Connection) -> bool:
         """Whether the entry at the mark is one of ours: an old copy that grew since has another one there, or none."""
@@ -77,9 +96,16 @@ class Audit(Database):
         self._audited = NO_MARK  # what a transaction noted that was rolled back does not count
 
     def _committed(self) -> None:
-        """Raise the mark, after the commit and without a sync: it may be lower than the ledger, and never higher."""
+        """Raise the mark, after the commit and without a sync: it may be lower than the ledger, and never higher.
+
+        Where that fails the commit stands all the same, so nothing is raised here; whoever sends asks for `trouble`.
+        """
         if self._audited != NO_MARK:
-            self._mark.rise(self._audited)
+            self._trouble = None
+            try:
+                self._mark.rise(self._audited)
+            except OSError as error:
+                self._trouble = self._mark_failed(error)
 
     def _seal_of_order(self, row: Row[Any]) -> str:
         return self._seal(row.state, row.order_number, row.content_hash)

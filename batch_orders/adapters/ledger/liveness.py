@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from batch_orders.errors import BatchOrdersError
+from batch_orders.messages import ledgers
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -22,10 +26,14 @@ class Liveness:
         self._held: dict[str, FileLock] = {}
 
     def begin(self, run_id: str) -> None:
-        """Hold the run's lock until `end` or the end of this process. Call it before the run is entered anywhere."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Hold the run's lock until `end` or the end of this process. Call it before the run is entered anywhere.
+
+        BatchOrdersError where the lock cannot be made.
+        """
         lock = self._lock(run_id)
-        lock.acquire(blocking=False)
+        with self._explained():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
         self._held[run_id] = lock
 
     def end(self, run_id: str) -> None:
@@ -37,18 +45,29 @@ class Liveness:
                 self._path(run_id).unlink()
 
     def is_alive(self, run_id: str) -> bool:
-        """Whether some process, this one included, still holds the run's lock."""
+        """Whether some process, this one included, holds the run's lock; BatchOrdersError where nobody can tell."""
         if run_id in self._held:
             return True
-        if not self._path(run_id).exists():
-            return False
         lock = self._lock(run_id)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return True
+        with self._explained():
+            if not self._path(run_id).exists():
+                return False
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return True
         lock.release()
         return False
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except Timeout:
+            raise
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise BatchOrdersError(ledgers.failed(self._folder, reason), hint=ledgers.how_to_repair()) from error
 
     def _lock(self, run_id: str) -> FileLock:
         return FileLock(self._path(run_id), mode=0o600, thread_local=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,28 +30,30 @@ class HighWaterMark:
     """One account's mark in a small file. A mark of another account, of a ledger that was here before, is none."""
 
     def __init__(self, path: Path, account_id: str) -> None:
-        self._path = path
+        self.path = path
         self._account_id = account_id
 
     def read(self) -> Mark:
         """The newest entry that the audit is known to have had; NO_MARK where there is none that can be read."""
         try:
-            account_id, entries, seal = self._path.read_text().split()
+            account_id, entries, seal = self.path.read_text().split()
             return Mark(int(entries), seal) if account_id == self._account_id else NO_MARK
         except (OSError, ValueError):
             return NO_MARK
 
     def rise(self, mark: Mark) -> None:
-        """The audit has come this far now; a mark that is higher already stays: another process was quicker."""
+        """The audit has come this far now; a mark that is higher already stays: another process was quicker.
+
+        OSError where it cannot be written.
+        """
         if mark.entries > self.read().entries:
             self.set(mark)
 
     def set(self, mark: Mark) -> None:
-        """Put the mark here, also below where it was. One that cannot be written guards less, and stops nothing."""
-        with contextlib.suppress(OSError):
-            descriptor = open_private(self._path, os.O_WRONLY)
-            try:
-                # All of it at once and always as long, so that a kill leaves the old mark or the new one.
-                os.pwrite(descriptor, f"{self._account_id:40} {mark.entries:20} {mark.seal:64}\n".encode(), 0)
-            finally:
-                os.close(descriptor)
+        """Put the mark here, also below where it was; OSError where it cannot be written."""
+        descriptor = open_private(self.path, os.O_WRONLY)
+        try:
+            # All of it at once and always as long, so that a kill leaves the old mark or the new one.
+            os.pwrite(descriptor, f"{self._account_id:40} {mark.entries:20} {mark.seal:64}\n".encode(), 0)
+        finally:
+            os.close(descriptor)

@@ -39,7 +39,9 @@ class Proof(Verdicts):
                 raise LedgerError(ledgers.damaged(self.path), hint=ledgers.how_to_act_on_broken_audit())
             entries, newest = self._verify_audit(connection)
             self._verify_orders(connection, newest)
-            self._compare_with_mark(connection)
+            old = self._compared_with_mark(connection)
+        if old:
+            raise old
         return entries
 
     def _verify_audit(self, connection: Connection) -> tuple[int, dict[str, Mapping[str, Any]]]:

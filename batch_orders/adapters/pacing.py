@@ -1,7 +1,7 @@
 """The pace, shared by every process on a ledger through a small SQLite file beside it.
 
-Nothing here need survive a power cut (`synchronous=OFF`): whoever finds the file gone waits until a window has
-passed since the ledger's last attempt.
+Nothing here need survive a power cut (`synchronous=OFF`): whoever finds the file gone, or broken, makes a new one and
+waits until a window has passed since the ledger's last attempt.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock
 
 from batch_orders.adapters.private_files import open_private
 from batch_orders.errors import BatchOrdersError
@@ -31,6 +33,8 @@ _T = TypeVar("_T")
 _PATIENCE = 10
 # Entries of the log that are kept beyond those a window may hold, for a later run with a higher rate.
 _KEPT = 1_000
+# What SQLite says of a file that a power cut has broken: damaged, or no database at all.
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS pace (
@@ -115,20 +119,42 @@ class SharedPace:
             connection.execute("UPDATE pace SET blocked_until = max(blocked_until, ?)", (until,))
 
     def _open(self, last_sent_at: datetime | None) -> sqlite3.Connection:
+        first = last_sent_at.timestamp() + self._window if last_sent_at else 0.0
         with self._explained():
-            os.close(open_private(self._path, os.O_RDWR))
-            connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
             try:
-                # A journal in the file system: with one in memory, a kill in mid-commit leaves a broken file.
-                connection.execute("PRAGMA journal_mode=TRUNCATE")
-                connection.execute("PRAGMA synchronous=OFF")
-                connection.executescript(_SCHEMA)
-                first = last_sent_at.timestamp() + self._window if last_sent_at else 0.0
-                connection.execute("INSERT OR IGNORE INTO pace VALUES (1, ?, 0)", (first,))
-            except BaseException:
-                connection.close()
-                raise
-            return connection
+                return self._opened(first)
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in _BROKEN:
+                    raise
+                return self._opened_anew(first)
+
+    def _opened_anew(self, first: float) -> sqlite3.Connection:
+        """A new file in the place of the broken one; where several processes find it broken, the first one's."""
+        with FileLock(f"{self._path}.lock", timeout=_PATIENCE, mode=0o600):
+            try:
+                return self._opened(first)
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in _BROKEN:
+                    raise
+            self._path.replace(self._path.with_name(f"{self._path.name}.broken"))
+            self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
+            return self._opened(first)
+
+    def _opened(self, first: float) -> sqlite3.Connection:
+        """The file, open; a new one gives its first slot at the instant `first`."""
+        os.close(open_private(self._path, os.O_RDWR))
+        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        try:
+            # A journal in the file system: with one in memory, a kill in mid-commit leaves a broken file.
+            connection.execute("PRAGMA journal_mode=TRUNCATE")
+            connection.execute("PRAGMA synchronous=OFF")
+            connection.executescript(_SCHEMA)
+            _require_sound(connection)
+            connection.execute("INSERT OR IGNORE INTO pace VALUES (1, ?, 0)", (first,))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -147,6 +173,19 @@ class SharedPace:
             yield
         except (sqlite3.Error, OSError) as error:
             raise BatchOrdersError(ledgers.failed(self._path, str(error)), hint=ledgers.how_to_repair()) from error
+
+
+def _code(error: sqlite3.DatabaseError) -> int:
+    """SQLite's primary result code (https://sqlite.org/rescode.html), whatever the extended one says beside it."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _require_sound(connection: sqlite3.Connection) -> None:
+    """DatabaseError where the file is damaged in a place that was not read yet."""
+    if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+        error = sqlite3.DatabaseError("the file is damaged")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
 
 
 def _state(connection: sqlite3.Connection) -> PaceState:

@@ -180,10 +180,28 @@ def test_the_file_is_private(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_broken_file_is_a_clear_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["other", "zeros", "torn"])
+def test_a_broken_file_is_made_anew(tmp_path: Path, damage: str) -> None:
+    """What a power cut may leave stops no run: a new file waits out a window, as where it is lost."""
+    path = tmp_path / "pace"
+    asyncio.run(leave(path, orders=20, seconds=0.2))
+    content = path.read_bytes()
+    half = len(content) // 2
+    broken = {"other": b"no database " * 1_000, "zeros": content[:half] + bytes(half), "torn": content[:half]}[damage]
+    path.write_bytes(broken)
+    last = datetime.now(UTC)
+    with closing(SharedPace(path, orders=20, window=1.0, last_sent_at=last)) as pace:
+        slot = asyncio.run(pace.reserve())
+        assert slot >= last.timestamp() + 1.0
+        with closing(SharedPace(path, orders=20, window=1.0, last_sent_at=last)) as other:
+            assert asyncio.run(other.reserve()) > slot
+    assert path.with_name("pace.broken").read_bytes() == broken
+
+
+def test_a_file_that_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:
     """No traceback, and no thread left behind."""
     path = tmp_path / "pace"
-    path.write_bytes(b"no database " * 1_000)
+    path.mkdir()
     threads = set(threading.enumerate())
     with pytest.raises(BatchOrdersError):
         SharedPace(path, orders=1, window=1.0, last_sent_at=None)

@@ -99,6 +99,18 @@ def _plan(
     )
 
 
+def test_a_rejected_order_that_looks_like_a_mistake_is_held() -> None:
+    """Also where nothing was changed: `held` comes before `rejected` in the contract's order."""
+    row = _row("private@example.org", title=_DOCK)
+    refused = dataclasses.replace(_placed(row), state=OrderState.REJECTED, order_number=None, message="Refused.")
+    (alone,) = _plan([row], [refused]).decisions
+    assert alone.settled
+    assert alone.settled.status is RowStatus.REJECTED
+    planned = _plan([row], [refused, _placed(_row("ana@example.com"))])
+    assert planned.decisions[0].blocked[0][0] is RowStatus.HELD
+    assert _codes(planned) == ["near_duplicate"]
+
+
 def _placed(row: tuple[str, ...], *, days_ago: int = 10, seen: int | None = None) -> Remembered:
     """An order of this one row, placed so many days ago, and seen by a run so many days ago."""
     (order,), _ = group(_checked([row]))

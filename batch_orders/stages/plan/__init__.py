@@ -57,7 +57,8 @@ def plan(
         else _decide(order, key, errors, remembered.get(key) if key else None, retry_rejected=retry_rejected)
         for key, order in orders
     ]
-    still_open = [position for position, decision in enumerate(decisions) if decision.settled is None]
+    # A refused order, too, is held first if it looks like a mistake: it is not to be sent again until that is cleared.
+    still_open = [p for p, d in enumerate(decisions) if d.settled is None or d.settled.status is RowStatus.REJECTED]
     guarded = guard(checked, orders, loose_lines, history, open_orders=still_open, released=released)
     for position, messages in guarded.holds.items():
         decisions[position] = _held(decisions[position], " ".join(dict.fromkeys(messages)))
@@ -95,7 +96,7 @@ def _held(decision: Decision, message: str) -> Decision:
     """The order looks like a mistake: rows with errors of their own stay invalid, the others are held for this."""
     rows = decision.blocked or ((RowStatus.HELD, message),) * len(decision.order.lines)
     blocked = tuple((RowStatus.HELD, message) if status is RowStatus.HELD else (status, text) for status, text in rows)
-    return dataclasses.replace(decision, blocked=blocked)
+    return dataclasses.replace(decision, settled=None, blocked=blocked)
 
 
 def standing(remembered: Remembered, contents: Contents, *, retry_rejected: bool) -> Outcome | None:

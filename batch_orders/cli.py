@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
     from types import FrameType
 
-    from batch_orders.models import Mapped, Plan, Report
+    from batch_orders.models import Mapped, Plan, Report, RunRecord
     from batch_orders.sandbox import SandboxOptions
     from batch_orders.settings import Settings
     from batch_orders.wiring import World
@@ -297,15 +297,17 @@ def status(common: Common, *, run: str | None) -> int:
     with _open_ledger(common) as ledger:
         if run is None:
             waiting = [(order, ledger.evidence(order.key)) for order in ledger.waiting()]
-            counts, runs = ledger.counts(), ledger.runs()
-            document |= {"orders": dict(counts), "runs": [documents.run(record) for record in runs]}
+            counts, runs = ledger.counts(), [(record, _is_alive(ledger, record)) for record in ledger.runs()]
+            listed = [documents.run(record, is_alive=is_alive) for record, is_alive in runs]
+            document |= {"orders": dict(counts), "runs": listed}
             document["waiting"] = [documents.waiting(order, evidence) for order, evidence in waiting]
             text = terminal.status_text(runs, waiting, counts)
         else:
             record, _ = ledger.run(run)
-            orders = ledger.orders(run_id=record.run_id)
-            document |= {"run": documents.run(record), "orders": [documents.order(order) for order in orders]}
-            text = terminal.run_text(record, orders)
+            orders, is_alive = ledger.orders(run_id=record.run_id), _is_alive(ledger, record)
+            document |= {"run": documents.run(record, is_alive=is_alive)}
+            document |= {"orders": [documents.order(order) for order in orders]}
+            text = terminal.run_text(record, orders, is_alive=is_alive)
     _print(common, document, text)
     return 0
 
@@ -444,6 +446,10 @@ def _check(common: Common, request: dict[str, Any], *, sandbox: bool) -> int:
         report = _run(world, wiring.check(world, sheet))
         written = wiring.write_checked(report, sheet)
     return _show_report(common, report, *written)
+
+
+def _is_alive(ledger: Any, run: RunRecord) -> bool:  # noqa: ANN401 - a Ledger; importing its type would be costly
+    return run.ended_at is None and bool(ledger.is_alive(run.run_id))
 
 
 def _simulated(faults: Sequence[str], seed: int | None, **options: Any) -> SandboxOptions:  # noqa: ANN401 - its fields
@@ -594,30 +600,51 @@ def _ask_whether_new(common: Common) -> None:
         raise UsageError(ledgers.ordered_before(), hint=ledgers.how_to_start_anyway())
 
 
-def _show_report(common: Common, report: Report, results: Path | None, failed: Path | None = None) -> int:
+def _show_report(
+    common: Common,
+    report: Report,
+    results: Path | None,
+    failed: Path | None = None,
+    error: BatchOrdersError | None = None,
+) -> int:
     from batch_orders.messages import terminal  # noqa: PLC0415 - costly
     from batch_orders.stages.report import document  # noqa: PLC0415
+
+    if error is not None:
+        click.echo(f"Error: {error.message}\n{error.hint}", err=True)
 
     # The one warning that no later run repeats.
     silent = common.quiet and not any(finding.code == "ordered_long_ago" for finding in report.findings)
     if common.as_json or report.exit_code or not silent:
         paths = {"results": str(results) if results else None, "failed": str(failed) if failed else None}
-        _print(common, document(report, **paths), terminal.report_text(report, results, failed))
+        trouble = (error.message, error.hint) if error else None
+        _print(common, document(report, **paths, error=trouble), terminal.report_text(report, results, failed))
     return report.exit_code
 
 
 def _print(common: Common, document: dict[str, Any], text: str) -> None:
-    if common.as_json:
-        _print_json(document)
-    else:
-        click.echo(text)
+    """BatchOrdersError where stdout cannot be written (a full disk, say): what the command did is done."""
+    try:
+        if common.as_json:
+            _print_json(document)
+        else:
+            click.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_stdout_up()
+        reason = error.strerror or type(error).__name__
+        raise BatchOrdersError(
+            f"What the command did is done, but its output could not be written: {reason}.",
+            hint="`batch-orders status` shows what is in the ledger; nothing is sent twice.",
+        ) from error
 
 
 def _print_json(document: dict[str, Any]) -> None:
     import json  # noqa: PLC0415 - costly
 
     # A terminal or pipe that cannot take every character gets JSON's own escapes instead.
-    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    plain = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
     click.echo(json.dumps(document, ensure_ascii=plain, indent=2))
 
 
@@ -640,7 +667,7 @@ def run(arguments: Sequence[str]) -> int:
     except BatchOrdersError as error:
         return _explain(arguments, error)
     except BrokenPipeError:  # whoever read our output has gone; what was done is in the ledger
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_stdout_up()
         return _UNEXPECTED
     except Exception as error:  # noqa: BLE001 - the last resort: a bug must not look like success, nor show private data
         return _report_bug(arguments, error)
@@ -684,7 +711,15 @@ def _failed(
         pairs = zip(["", *words], words, strict=False)
         named = (word for before, word in pairs if not word.startswith("-") and before not in _DOTTED)
         source = next((word for word in named if Path(word).suffix), None)
-        _print_json(
-            failure_document(command, source, message=message, hint=hint, exit_code=exit_code, findings=findings)
-        )
+        told = failure_document(command, source, message=message, hint=hint, exit_code=exit_code, findings=findings)
+        try:
+            _print_json(told)
+        except OSError:  # nobody can be told here; stderr has it
+            _give_stdout_up()
     return exit_code
+
+
+def _give_stdout_up() -> None:
+    """What stdout still holds goes nowhere: Python would try once more at the end, and end with a code of its own."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -28,7 +28,6 @@ from batch_orders.stages.validate import validate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from batch_orders.models import Contents, Decision, Mapped, MappingFile, Plan, Remembered, Report, Sheet
     from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace
@@ -88,8 +87,8 @@ async def check(judging: Judging) -> Report:
     )
 
 
-async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | None]:
-    """Validate, place the orders, write the results sheet: gives the report and the sheet's path.
+async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, BatchOrdersError | None]:
+    """Validate, place the orders, write the results sheet: gives the report, and why the sheet could not be written.
 
     Raises UsageError, before anything is sent, where the plan would place more orders than `max_orders`. Where the
     person declines, nothing is sent or written.
@@ -124,7 +123,12 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, Path | N
         ordering.ledger.note_contents(_contents_to_note(planned))
         done = await _carry_out(judging, ordering, planned, mapped.sheet, report)
         judging.progress.stage("writing the results")
-        return done, results.write(done)
+        try:
+            results.write(done)
+        except BatchOrdersError as error:
+            # The orders are placed: how each of them ended is told all the same.
+            return reporting.without_results(done, hint=error.hint, exit_code=error.exit_code), error
+        return done, None
 
 
 def rebuild(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
+    from batch_orders.errors import BatchOrdersError
     from batch_orders.models import Catalog, Limits, Mapped, MappingFile, Plan, Proposal, Report, Sheet
     from batch_orders.ports import Progress
     from batch_orders.settings import Settings
@@ -63,10 +64,11 @@ class SheetRequest:
 
 
 class Written(NamedTuple):
-    """The files that a run left: the results, and just the rows that need work."""
+    """The files that a run left: the results, and just the rows that need work; and why one of them is missing."""
 
     results: Path | None = None
     failed: Path | None = None
+    error: BatchOrdersError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +203,8 @@ async def propose(world: World, request: SheetRequest) -> Proposal:
 async def check(world: World, request: SheetRequest) -> Report:
     """Validate a sheet; send nothing."""
     with world.ledger_if_any() as ledger:
+        if ledger is not None and (old := ledger.too_old()):
+            world.progress.note(f"{old.message} {old.hint}")
         async with world.device_hub() as hub:
             return await pipeline.check(_judging(world, request, hub, ledger, datetime.now(UTC)))
 
@@ -241,8 +245,8 @@ async def submit(
                 max_orders=settings.max_orders,
                 limit=request.limit,
             )
-            report, results = await pipeline.submit(_judging(world, request, hub, ledger, now), ordering)
-    return report, Written(results, places[0].failed if places else None)
+            report, error = await pipeline.submit(_judging(world, request, hub, ledger, now), ordering)
+    return report, Written(places[0].written, places[0].failed, error) if places else Written()
 
 
 def write_checked(report: Report, request: SheetRequest) -> Written:

@@ -152,6 +152,6 @@ class Bar:
 
 def watcher(*, quiet: bool) -> Quiet | Lines | Bar:
     """The one that fits where stderr goes."""
-    if quiet:
+    if quiet or sys.stderr is None:
         return Quiet()
     return Bar(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)

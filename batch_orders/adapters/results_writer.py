@@ -76,6 +76,7 @@ class ResultsFile:
         self._path = path
         self._kind = _kind(path)
         self._failed: ResultsFile | None = None
+        self.written: Path | None = None
         self.failed: Path | None = None  # where the rows that need work were written, if anywhere
         try:
             if self._kind is SheetKind.XLSX:
@@ -114,18 +115,17 @@ class ResultsFile:
             raise ValueError("this results file was written or discarded already")
         try:
             write_durably(self._descriptor, _render(self._kind, report))
-            final = move_into_place(self._temporary, self._path)
+            self.written = move_into_place(self._temporary, self._path)
             self._write_failed(report)
         except OSError as error:
+            folder = self._path.parent.absolute()
             raise BatchOrdersError(
-                f"The results could not be written in {self._path.parent.absolute()}: {error.strerror}. "
-                "Everything that was ordered is in the ledger; only this file is missing.",
-                hint="Make room or choose another place, then run `batch-orders results RUN --output PATH`; "
-                "`batch-orders status` lists the runs.",
+                runs.results_not_written(folder, reason(error), is_run=report.run_id is not None),
+                hint=runs.how_to_write_results(report.run_id),
             ) from error
         finally:
             self.discard()
-        return final
+        return self.written
 
     def _write_failed(self, report: Report) -> None:
         part = needing_work(report) if self._failed else None
@@ -139,7 +139,8 @@ class ResultsFile:
         if self._temporary is None:
             return
         temporary, self._temporary = self._temporary, None
-        os.close(self._descriptor)
+        with suppress(OSError):  # also of closing: some file systems tell only then that they could not write
+            os.close(self._descriptor)
         with suppress(OSError):
             temporary.unlink()
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from batch_orders.models import Remembered, RunRecord
 
 
-def run(record: RunRecord) -> dict[str, Any]:
-    """One run."""
+def run(record: RunRecord, *, is_alive: bool) -> dict[str, Any]:
+    """One run; `alive` is whether its process still is."""
     return {
         "run_id": record.run_id,
         "input": str(record.input),
@@ -22,6 +22,7 @@ def run(record: RunRecord) -> dict[str, Any]:
         "started_at": record.started_at.isoformat(),
         "ended_at": record.ended_at.isoformat() if record.ended_at else None,
         "exit_code": record.exit_code,
+        "alive": is_alive,
     }
 
 

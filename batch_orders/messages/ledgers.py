@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch_orders.messages.runs import count
 from batch_orders.models import VerdictKind
 
 if TYPE_CHECKING:
@@ -241,6 +242,12 @@ def attempt(at: str, verdict: str | None, evidence: str | None) -> str:
     return f"{at[:19].replace('T', ' ')} UTC: {told}"
 
 
+def verdict(at: str, said: str, note: str) -> str:
+    """What a person said of an order, and when (UTC)."""
+    told = f"settled as {said.replace('_', '-')}"
+    return f"{at[:19].replace('T', ' ')} UTC: {told}{f' ({note})' if note else ''}"
+
+
 def audit_holds(path: Path, entries: int) -> str:
     """`ledger verify` found nothing."""
     return (
@@ -270,7 +277,8 @@ def no_results_file(path: Path) -> str:
 
 def adoption(counts: Mapping[str, int], conflicts: Sequence[str]) -> str:
     """What `ledger adopt` did."""
-    lines = [f"{counts['new']} orders entered, {counts['known']} known already, {counts['conflict']} left alone."]
+    entered = count(counts["new"], "order")
+    lines = [f"{entered} entered, {counts['known']:,} known already, {counts['conflict']:,} left alone."]
     return "\n".join([*lines, *conflicts])
 
 

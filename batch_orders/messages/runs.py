@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from batch_orders.messages.outcomes import STATUS_MEANINGS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batch_orders.models import RowStatus
 
 _NEXT_STEPS = {
@@ -151,6 +153,18 @@ def no_ledger_note() -> str:
 def how_to_adopt() -> str:
     """After a file that is no results file."""
     return "Name results files that `submit` wrote: they end in .results.csv or .results.xlsx."
+
+
+def results_not_written(folder: Path, reason: str, *, is_run: bool) -> str:
+    """The results sheet could not be written; in a run, after its orders."""
+    kept = " Everything that was ordered is in the ledger; only this file is missing." if is_run else ""
+    return f"The results could not be written in {folder}: {reason}.{kept}"
+
+
+def how_to_write_results(run_id: str | None) -> str:
+    """After results that could not be written."""
+    again = f"run `batch-orders results {run_id} --output PATH`" if run_id else "run the same command again"
+    return f"Make room or choose another place, then {again}."
 
 
 def plain_results(reason: str = "") -> tuple[str, str]:

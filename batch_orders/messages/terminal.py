@@ -106,11 +106,14 @@ def catalog_text(catalog: Catalog) -> str:
 
 
 def status_text(
-    runs: Sequence[RunRecord],
+    runs: Sequence[tuple[RunRecord, bool]],
     waiting: Sequence[tuple[Remembered, Sequence[str]]],
     counts: Mapping[str, int],
 ) -> str:
-    """What the ledger knows: sums, what waits for a person (with the evidence of its attempts), the latest runs."""
+    """What the ledger knows: sums, what waits for a person (with the evidence), the latest runs.
+
+    Each run comes with whether its process is alive.
+    """
     lines = ["Orders: " + (", ".join(f"{number} {state}" for state, number in counts.items() if number) or "none yet")]
     if waiting:
         lines.append("")
@@ -118,19 +121,20 @@ def status_text(
         lines += [line for order, evidence in waiting for line in _waiting_lines(order, evidence)]
     lines.append("")
     lines.append("Runs, newest first:" if runs else "No runs yet.")
-    lines += [f"  {run_line(run)}" for run in runs]
+    lines += [f"  {run_line(run, is_alive=is_alive)}" for run, is_alive in runs]
     return "\n".join(lines)
 
 
-def run_line(run: RunRecord) -> str:
+def run_line(run: RunRecord, *, is_alive: bool) -> str:
     """One run in a line."""
-    ended = f"exit {run.exit_code}" if run.exit_code is not None else "not ended"
+    unended = "is running" if is_alive else "was cut off (run the same command again: it goes on)"
+    ended = f"exit {run.exit_code}" if run.exit_code is not None else unended
     return f"{run.run_id}  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.command} {run.input.name}  {ended}"
 
 
-def run_text(run: RunRecord, orders: Sequence[Remembered]) -> str:
+def run_text(run: RunRecord, orders: Sequence[Remembered], *, is_alive: bool) -> str:
     """One run and its orders."""
-    return "\n".join([run_line(run), *(line for order in orders for line in _order_lines(order))])
+    return "\n".join([run_line(run, is_alive=is_alive), *(line for order in orders for line in _order_lines(order))])
 
 
 def _waiting_lines(order: Remembered, evidence: Sequence[str]) -> Iterable[str]:
@@ -140,7 +144,7 @@ def _waiting_lines(order: Remembered, evidence: Sequence[str]) -> Iterable[str]:
     yield f"      to {contents.firstname} {contents.lastname}, " + ", ".join(
         part for part in (*place, contents.shipping_country) if part
     )
-    yield from (f"      attempt: {line}" for line in evidence)
+    yield from (f"      • {line}" for line in evidence)
     if order.other_contents is not None:
         yield f"      {changed(order, order.other_contents)}"
         yield f"      → batch-orders settle {name} --keep   (the new contents are right, and nothing is to be sent)"

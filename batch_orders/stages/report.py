@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _ORDER_OF_STATUSES = {status: rank for rank, status in enumerate(RowStatus)}
 _NOTE = "Note"
+_NEXT = "What next"
 _NEED_A_CHANGE = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.HELD, RowStatus.REJECTED}
 _DONE = {RowStatus.ALREADY_ORDERED, RowStatus.WAITING, RowStatus.READY, RowStatus.ORDERED}
 # What an order's rows say as one, and what may have changed since the run: settled by a person, sent by another run.
@@ -73,7 +74,8 @@ def report(
         results.append(_order_result(decision, outcome, mapped))
     rows = [result and _with_notes(result, notes[row]) for row, result in enumerate(rows)]
     for row, message in _loose(plan, mapped):
-        rows[row] = ResultRow(status=RowStatus.INVALID, message=message, run_id=run_id or "")
+        number = _number_said(mapped, row)  # whose it is shows when the e-mail is there
+        rows[row] = ResultRow(status=RowStatus.INVALID, order_number=number, message=message, run_id=run_id or "")
     return _summed_up(
         run_id=run_id,
         command=command,
@@ -144,10 +146,13 @@ def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, str]]:
 def _numbers_unknown(findings: Sequence[Finding], mapped: Mapped) -> dict[int, str]:
     """By position, the order numbers of the sheet that the ledger does not know."""
     numbers = {number for f in findings if f.code is FindingCode.UNKNOWN_HISTORY for number in f.rows}
-    if not numbers:
-        return {}
-    said = mapped.sheet.frame[mapped.results[1]]
-    return {row: said.iloc[row].strip() for row, number in enumerate(mapped.sheet.row_numbers) if number in numbers}
+    rows = enumerate(mapped.sheet.row_numbers)
+    return {row: _number_said(mapped, row) for row, number in rows if number in numbers}
+
+
+def _number_said(mapped: Mapped, row: int) -> str:
+    """The order number that a row of a results file carries; "" where the sheet is none."""
+    return str(mapped.sheet.frame.iat[row, mapped.results[1]]).strip() if mapped.results else ""
 
 
 def _warnings_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
@@ -230,6 +235,12 @@ def needing_work(done: Report) -> Report | None:
     )
 
 
+def without_results(done: Report, *, hint: str, exit_code: int) -> Report:
+    """The same report where its results sheet could not be written: the run did not end well, and `hint` is next."""
+    summary = tuple((label, hint if label == _NEXT else text) for label, text in done.summary)
+    return dataclasses.replace(done, summary=summary, exit_code=exit_code)
+
+
 def exit_code(statuses: Mapping[RowStatus, int], *, stopped: bool, stop_code: int = EXIT_STOPPED) -> int:
     """The contract's exit code for rows that stand like this; where several hold, 5 wins over 6, and 6 over 4."""
     found = {status for status, count in statuses.items() if count}
@@ -252,14 +263,19 @@ def _status_lines(orders: Sequence[OrderResult], statuses: Mapping[RowStatus, in
 def _last_lines(stopped: str, code: int, *, is_check: bool) -> Iterable[tuple[str, str]]:
     if stopped:
         yield "Stopped early", stopped
-    yield "What next", runs.next_step(code, is_check=is_check)
+    yield _NEXT, runs.next_step(code, is_check=is_check)
 
 
 # As documents ---------------------------------------------------------------------------------------------------
 
 
-def document(done: Report, *, results: str | None, failed: str | None = None) -> dict[str, Any]:
-    """The run as the contract's `--json` document; `results` and `failed` are the paths of what was written."""
+def document(
+    done: Report, *, results: str | None, failed: str | None = None, error: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """The run as the contract's `--json` document; `results` and `failed` are the paths of what was written.
+
+    `error` is a message and a hint, where something could not be.
+    """
     numbers = done.mapped.sheet.row_numbers
     return {
         "run_id": done.run_id,
@@ -268,7 +284,7 @@ def document(done: Report, *, results: str | None, failed: str | None = None) ->
         "results": results,
         "failed": failed,
         "exit_code": done.exit_code,
-        "error": None,
+        "error": _error_document(*error) if error else None,
         "stopped": done.stopped or None,
         "notes": list(done.notes),
         "counts": dict(done.counts),
@@ -300,13 +316,17 @@ def failure_document(
         "results": None,
         "failed": None,
         "exit_code": exit_code,
-        "error": {"message": message, "hint": hint or None},
+        "error": _error_document(message, hint),
         "stopped": None,
         "notes": [],
         "counts": {"rows": 0, "orders": 0} | {status.value: 0 for status in RowStatus},
         "orders": [],
         "findings": [finding_document(finding) for finding in findings],
     }
+
+
+def _error_document(message: str, hint: str) -> dict[str, Any]:
+    return {"message": message, "hint": hint or None}
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:
@@ -341,7 +361,7 @@ def frozen_keys(frozen: bytes) -> tuple[str, ...]:
     return tuple(order["key"] for order in json.loads(frozen)["orders"] if order["key"])
 
 
-_COMPUTED_LINES = {*(status.value for status in RowStatus), "Stopped early", "What next", _NOTE}
+_COMPUTED_LINES = {*(status.value for status in RowStatus), "Stopped early", _NEXT, _NOTE}
 
 
 def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Remembered]) -> Report:

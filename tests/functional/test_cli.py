@@ -9,16 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from batch_orders import __version__
 from batch_orders.sandbox import SandboxOptions, running
 from tests.program import SAMPLES, Program
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _ACCOUNT = {"client_id": "hr@example.com", "client_secret": "canary-secret-7351"}
 
@@ -177,6 +175,46 @@ def test_json_is_one_document_also_for_errors(program: Program, arguments: tuple
     assert document["exit_code"] == done.returncode != 0
     assert document["error"]["message"]
     assert done.stderr
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("command", ["catalog", "check"])
+def test_stdout_that_is_full(program: Program, command: str, *, as_json: bool) -> None:
+    """Exit 1 and the reason on stderr, whatever the command was about; no traceback, not even at the very end."""
+    words = [*([SAMPLES / "new-hires.csv"] if command == "check" else []), *(["--json"] if as_json else [])]
+    with Path("/dev/full").open("w") as full:
+        done = _run_onto(program, full, command, *words, "--sandbox")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert "its output could not be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("catalog", "--sandbox"), 0), (("check", "missing.csv"), 2)])
+def test_stdout_that_is_closed(program: Program, arguments: tuple[str, ...], code: int) -> None:
+    """Nobody listens, and that is no reason to fail."""
+    closed = Program(program.folder, command=("sh", "-c", 'exec "$@" >&-', "sh", *program.command))
+    assert closed.run(*arguments, "--json").returncode == code
+
+
+def test_stderr_that_is_closed(program: Program) -> None:
+    """The result is on stdout all the same."""
+    closed = Program(program.folder, command=("sh", "-c", 'exec "$@" 2>&-', "sh", *program.command))
+    assert closed.json("catalog", "--sandbox", exit_code=0)["titles"]
+
+
+def _run_onto(program: Program, stdout: TextIO, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """A process whose stdout goes there."""
+    return subprocess.run(
+        [*program.command, *map(str, arguments)],
+        cwd=program.folder,
+        env=program.environment(),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=100,
+        check=False,
+    )
 
 
 def test_common_options_may_come_first(program: Program) -> None:

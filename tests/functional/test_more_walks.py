@@ -93,7 +93,7 @@ def test_an_unknown_order_found_placed(tmp_path: Path) -> None:
         assert abs(datetime.strptime(sent, _TIME).replace(tzinfo=UTC).timestamp() - desk.hub.placed[1].at) < 60
         assert f"3 × {MOUSE}, 1 × {LAPTOP}" in about_ben
         assert "to Ben Sample, 1 Main Street, Berlin, 10115, DE" in about_ben
-        assert re.search(rf"attempt: {sent[:10]} [0-9:]+ UTC: \w+", about_ben)
+        assert re.search(rf"• {sent[:10]} [0-9:]+ UTC: \w+", about_ben)
         verdict = advised(about_ben, "settle", "--placed")
         assert verdict == [*verdict[:2], "--placed", "NUMBER"]
         assert advised(about_ben, "settle", "--not-placed") == [*verdict[:2], "--not-placed"]

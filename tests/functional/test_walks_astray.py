@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shutil
+from pathlib import Path
 
 from tests.hostile import HostileHub, Plan
 from tests.person import (
@@ -20,8 +21,21 @@ from tests.person import (
     statuses,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def test_results_that_cannot_be_written(tmp_path: Path) -> None:
+    """The folder for them goes while the orders leave: all is told, and how to get the sheet after all."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with at_a_desk(tmp_path, HostileHub(on_first_byte=lambda: shutil.rmtree(folder, ignore_errors=True))) as desk:
+        sheet = save(tmp_path / "hires.csv", [row("ana"), row("ben", MOUSE)])
+        done = desk.program.json("submit", sheet, "--yes", "--output", folder / "r.csv", exit_code=1)
+        assert [order["order_number"] for order in done["orders"]] == ["700001", "700002"]
+        assert done["results"] is None
+        assert "could not be written" in done["error"]["message"]
+        hint = done["error"]["hint"]
+        assert f"batch-orders results {done['run_id']}" in hint
+        again = desk.program.json("results", done["run_id"], "--output", tmp_path / "r.csv", exit_code=0)
+        assert statuses(Path(again["results"])) == [("ana", "ordered", "700001"), ("ben", "ordered", "700002")]
 
 
 def test_results_of_a_lost_ledger_submitted_as_told(tmp_path: Path) -> None:
@@ -40,6 +54,18 @@ def test_results_of_a_lost_ledger_submitted_as_told(tmp_path: Path) -> None:
         assert "`batch-orders ledger adopt hires.results-2.csv`" in read(held)[0]["order_message"]
         assert read(held)[0]["order_message"].count("700001") == 1
         assert len(desk.book) == 2
+
+
+def test_a_row_without_its_email_keeps_its_order_number(tmp_path: Path) -> None:
+    """An e-mail deleted by mistake must not take with it that the row was ordered: it may meet another ledger."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ben", MOUSE)]))
+        with mending(results) as rows:
+            rows[0]["Email"] = ""
+        _, again = desk.submit(results, exit_code=4)
+        assert [(status, number) for _, status, number in statuses(again)] == [
+            ("invalid", "700001"), ("already_ordered", "700002"),
+        ]  # fmt: skip
 
 
 def test_an_unknown_order_outlives_its_ledger(tmp_path: Path) -> None:

@@ -101,11 +101,16 @@ class Memory(Audit):
         return found[0]
 
     def evidence(self, key: str) -> tuple[str, ...]:
-        """What each attempt at an order proved, the first one first."""
-        query = select(schema.attempts).where(schema.attempts.c.order_key == key).order_by(schema.attempts.c.number)
+        """What each attempt at an order proved, and what people said of it, the first one first."""
+        attempts = select(schema.attempts).where(schema.attempts.c.order_key == key)
+        notes = select(schema.notes).where(schema.notes.c.order_key == key)
         with self._read() as connection:
-            rows = connection.execute(query)
-            return tuple(ledgers.attempt(row.intended_at, row.verdict, row.evidence) for row in rows)
+            told = [
+                (row.intended_at, ledgers.attempt(row.intended_at, row.verdict, row.evidence))
+                for row in connection.execute(attempts)
+            ]
+            told += [(row.at, ledgers.verdict(row.at, row.verdict, row.note)) for row in connection.execute(notes)]
+        return tuple(line for _, line in sorted(told))
 
     def counts(self) -> Mapping[str, int]:
         """How many orders stand in each state."""

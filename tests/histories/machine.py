@@ -108,8 +108,7 @@ class Histories(RuleBasedStateMachine):
         {"kill": process.kill, "interrupt": process.interrupt, "cancel": process.task.cancel}[how]()
         self.world.tally[f"{how} in the middle"] += 1
 
-    # (An old copy gets no verdicts: each is an entry in its audit, and enough of them would lift it over the mark.)
-    @precondition(lambda self: self.world.vendor.book and not self.world.is_restored)
+    @precondition(lambda self: self.world.vendor.book)
     @rule(which=_WHICH, verdict=st.sampled_from(people.VERDICTS), number=st.sampled_from(people.NUMBERS),
           fits=st.booleans())  # fmt: skip
     def settle(self, which: int, verdict: str, number: str, fits: bool) -> None:
@@ -118,7 +117,7 @@ class Histories(RuleBasedStateMachine):
         if orders:
             people.settle(self.world, orders[which % len(orders)], verdict, number)
 
-    @precondition(lambda self: self.world.vendor.book and not self.world.is_restored)
+    @precondition(lambda self: self.world.vendor.book)
     @rule(which=_WHICH)
     def settle_truly(self, which: int) -> None:
         """A person says what is so of an unknown order; or the vendor cancels an ordered one, and they say that."""

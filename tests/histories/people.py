@@ -181,8 +181,4 @@ def _hold_responsible_for_adopting(world: World, listed: set[tuple[OrderName, st
             if sent.stands:
                 world.misjudged.add(sent.order)
         sent.forgotten = False
-    if world.is_restored:
-        # The high-water mark stands where this ledger is now. It only counts entries, so a copy of what was here before
-        # could be longer than that and pass for up to date.
-        world.copies.clear()
-        world.is_restored = False
+    world.is_restored = False

@@ -227,6 +227,8 @@ class MortalLedger:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._real, name)
+        if not callable(method):
+            return method
 
         def call(*arguments: Any, **options: Any) -> Any:
             self._process.step()

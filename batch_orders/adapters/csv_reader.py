@@ -112,11 +112,24 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
     else:
         broken = _LONE_SURROGATE.search(text)
         if broken is None:
+            if mark is None and encoding is not None:
+                _refuse_garbled(path, content, text, encoding)
             return text
         read = text[: broken.start()]
     line = _line(read)
     message = messages.wrong_encoding(path, encoding, line) if encoding else messages.not_utf8(path, line)
     raise SheetError(message, hint=messages.save_as() if mark else messages.name_encoding(previews(content)))
+
+
+def _refuse_garbled(path: Path, content: bytes, text: str, encoding: str) -> None:
+    """SheetError where a file that is UTF-8 was asked to be read byte by byte: “Köln” would be ordered for as “KÃ¶ln”.
+
+    Nobody writes that by chance: each letter that is not ASCII would have to be followed by a sign that fits it.
+    """
+    if len(text) == len(content) and not text.isascii() and _is_utf8(content):
+        (_, right), *_ = previews(content, ("utf-8",))
+        (_, wrong), *_ = previews(content, (encoding,))
+        raise SheetError(messages.garbled(path, encoding, right, wrong), hint=messages.leave_encoding_out())
 
 
 def _is_utf8(content: bytes) -> bool:

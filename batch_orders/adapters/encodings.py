@@ -40,10 +40,10 @@ def utf16_without_mark(content: bytes) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def previews(content: bytes) -> tuple[tuple[str, str], ...]:
+def previews(content: bytes, candidates: Sequence[str] = _CANDIDATES) -> tuple[tuple[str, str], ...]:
     """The likeliest encodings, best first, each with the first odd cells as it reads them; none reads as another."""
     readings: dict[str, tuple[float, str]] = {}
-    for name in _CANDIDATES:
+    for name in candidates:
         cells = _odd_cells(content, name)
         shown = ", ".join(_shortened(cell) for cell in cells[:_MOST_CELLS])
         if shown and shown not in readings:

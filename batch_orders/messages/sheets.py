@@ -178,6 +178,16 @@ def wrong_encoding(path: Path, encoding: str, line: int) -> str:
     return f"{path.name} cannot be read as {encoding} (first in line {line}). Nothing was sent."
 
 
+def garbled(path: Path, encoding: str, right: str, wrong: str) -> str:
+    """The given encoding fits every byte, and what it makes of them nobody wrote."""
+    return f"{path.name} is UTF-8: read as {encoding}, “{right}” would become “{wrong}”. Nothing was sent."
+
+
+def leave_encoding_out() -> str:
+    """After a UTF-8 file that was said to be something else."""
+    return "Run the same command without --encoding."
+
+
 def no_such_encoding(encoding: str) -> str:
     """--encoding names nothing."""
     return f"There is no encoding named {encoding}. Nothing was sent."

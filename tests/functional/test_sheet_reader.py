@@ -303,6 +303,17 @@ def test_an_encoding_that_is_none(tmp_path: Path, name: str, content: bytes) -> 
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "iso-8859-1", "cp1251", "mac_roman"])
+def test_utf8_is_not_garbled(tmp_path: Path, encoding: str) -> None:
+    """An encoding that takes any byte would order for “KÃ¶ln”; both readings are shown. ASCII is the same in all."""
+    content = "Email,City\nana@example.com,Köln\n".encode()
+    error = refused(text_file(tmp_path, content), encoding=encoding)
+    assert f"“Köln” would become “{'Köln'.encode().decode(encoding)}”" in error.message
+    assert "without --encoding" in error.hint
+    plain = text_file(tmp_path, b"Email,City\nana@example.com,Koeln\n")
+    assert cells(read_sheet(plain, encoding=encoding)) == [["ana@example.com", "Koeln"]]
+
+
 @pytest.mark.parametrize(("encoding", "text"), [("undefined", "a"), ("utf-7", "+2AA-"), ("unicode_escape", "\\ud800")])
 def test_encodings_that_yield_no_text(tmp_path: Path, encoding: str, text: str) -> None:
     """Half a character is no text, and no codec's own exception comes through."""

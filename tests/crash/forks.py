@@ -9,42 +9,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
+
+from tests.crash.warm import Warm, die_with_parent
 
 if TYPE_CHECKING:
     import signal
-    from types import TracebackType
+    from pathlib import Path
 
     from tests.program import Program
 
 
-class Forks:
+class Forks(Warm):
     """Starts the program again and again; a context manager. `warm_up` is a command that loads what is loaded late."""
 
     def __init__(self, program: Program, *warm_up: str | Path) -> None:
-        self._program = program
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.forks", *map(str, warm_up)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-            env=program.environment() | {"OPENBLAS_NUM_THREADS": "1"},  # what forks must have one thread
-        )
+        super().__init__("-m", "tests.crash.forks", *map(str, warm_up), environment=program.environment())
         assert self._ask("warm up", str(program.folder)) == 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.communicate(timeout=60)
 
     def start(self, *arguments: str | Path) -> Fork:
         """A process that runs on."""
@@ -56,10 +40,7 @@ class Forks:
         return code
 
     def _ask(self, *words: object) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps(words), file=self._process.stdin, flush=True)
-        return json.loads(self._process.stdout.readline())
+        return self.ask(words)
 
 
 @dataclass(slots=True)
@@ -107,6 +88,7 @@ def main() -> None:
             case ["start", *arguments]:
                 answer = os.fork()
                 if answer == 0:
+                    die_with_parent()
                     os.dup2(devnull, 0)
                     answers.close()
                     sys.argv[1:] = arguments

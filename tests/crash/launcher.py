@@ -12,18 +12,16 @@ import json
 import os
 import re
 import socket
-import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tests.crash.syscalls import DOABLE, GO_ON, Answer, Call, Supervisor, hold_back, usual_error
+from tests.crash.warm import Warm, die_with_parent
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tests.program import Program
 
 _ORDER = b"POST /api/v1/device-hub/place-order "
@@ -63,28 +61,14 @@ class Run:
     orders_after: int
 
 
-class Launcher:
+class Launcher(Warm):
     """Starts the program; a context manager. `warm_up` is a first command, which loads what is loaded late."""
 
     def __init__(self, program: Program, *warm_up: str | Path) -> None:
-        self._process = subprocess.Popen(
-            # Libraries leave a socket to the garbage collector where the system refuses to set it up.
-            [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-m", "tests.crash.launcher"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # what forks must have one thread
-        )
+        # Libraries leave a socket to the garbage collector where the system refuses to set it up.
+        options = ("-W", "error", "-W", "ignore::ResourceWarning")
+        super().__init__(*options, "-m", "tests.crash.launcher", environment=os.environ)
         assert self._ask(program, warm_up, Strike())["code"] == 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.communicate(timeout=60)
 
     def run(self, program: Program, *arguments: str | Path, strike: Strike | None = None) -> Run:
         """Run a command to its end, with this fault."""
@@ -99,10 +83,7 @@ class Launcher:
             "arguments": list(map(str, arguments)),
             "strike": asdict(strike),
         }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        answer: dict[str, Any] = self.ask(request)
         return answer
 
 
@@ -124,6 +105,7 @@ def main() -> None:
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
+            die_with_parent()
             os.close(answers)
             ours.close()
             return _be_the_program(request, theirs)

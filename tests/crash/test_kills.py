@@ -7,7 +7,6 @@ The oracle is the hostile Device Hub's own book of what it placed.
 
 from __future__ import annotations
 
-import csv
 import random
 import signal
 import time
@@ -20,8 +19,9 @@ import pytest
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.models import OrderState
 from tests.crash.forks import Fork, Forks
+from tests.crash.waves import write_sheet
 from tests.hostile import HostileHub, Plan
-from tests.hostile.server import CLIENT_ID, CLIENT_SECRET, TITLES
+from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
 from tests.program import Program
 
 if TYPE_CHECKING:
@@ -29,21 +29,11 @@ if TYPE_CHECKING:
 
 _CONCURRENCY = 3
 _RATE = 100
-_HEADERS = ("Email", "First name", "Last name", "Phone", "Address", "City", "State", "ZIP", "Country", "Product", "Qty")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each seed."""
     metafunc.parametrize("seed", metafunc.config.getoption("--seeds").split(","))
-
-
-def _write_sheet(path: Path, orders: int) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(_HEADERS)
-        for number in range(orders):
-            person = (f"e{number}@example.com", f"Name{number}", "Sample", f"+1212{5_550_000 + number:07}")
-            writer.writerow([*person, "1 Main", "New York", "NY", "10001", "US", TITLES[0], "1"])
 
 
 def _until_sent(hub: HostileHub, processes: list[Fork], sent: int) -> bool:
@@ -64,8 +54,7 @@ def test_killed_again_and_again(tmp_path: Path, request: pytest.FixtureRequest, 
     chance = random.Random(seed)  # noqa: S311 - a seed makes the run repeatable
     # Half of the orders are sent before the last kill.
     longest = orders / kills / _RATE
-    sheet = tmp_path / "hires.csv"
-    _write_sheet(sheet, orders)
+    sheet = write_sheet(tmp_path / "hires.csv", orders)
     with HostileHub(Plan(), latency=0.01) as hub:
         settings = {"base_url": hub.base_url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
         settings |= {"rate": f"{_RATE}/s", "concurrency": str(_CONCURRENCY), "ledger": str(tmp_path / "ledger.sqlite")}

@@ -15,26 +15,14 @@ import pytest
 
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.models import OrderState
+from tests.crash.waves import write_sheet
 from tests.hostile import HostileHub, Plan
-from tests.hostile.server import CLIENT_ID, CLIENT_SECRET, TITLES
+from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
 from tests.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-_HEADERS = ("Email", "First name", "Last name", "Phone", "Address", "City", "State", "ZIP", "Country", "Product", "Qty")
-
-
-def _write_sheet(path: Path, orders: int, *, first: int = 0) -> Path:
-    """So many people, an order each; `first` is who stands at the top (the others follow, round to the one before)."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(_HEADERS)
-        for number in (*range(first, orders), *range(first)):
-            person = (f"e{number}@example.com", f"Name{number}", "Sample", f"+1212555{number:04}")
-            writer.writerow([*person, "1 Main", "New York", "NY", "10001", "US", TITLES[0], "1"])
-    return path
 
 
 def _program(folder: Path, hub: HostileHub, **settings: str) -> Program:
@@ -67,8 +55,8 @@ def test_eight_processes(tmp_path: Path) -> None:
     the same list; then all eight are to place the rest.
     """
     processes, orders = 8, 500
-    own = [_write_sheet(tmp_path / f"from-{first}.csv", orders, first=first) for first in range(0, 30 * processes, 30)]
-    whole = _write_sheet(tmp_path / "hires.csv", orders)
+    own = [write_sheet(tmp_path / f"from-{first}.csv", orders, first=first) for first in range(0, 30 * processes, 30)]
+    whole = write_sheet(tmp_path / "hires.csv", orders)
     with HostileHub() as hub:
         program = _program(tmp_path, hub, rate="1000/s")
         canaries = _at_once(program, own, "--limit", "40", exit_code=6)
@@ -91,7 +79,7 @@ def test_eight_processes(tmp_path: Path) -> None:
 def test_nothing_works_ten_times(tmp_path: Path) -> None:
     """Every answer is a 5xx: the first run sends 3 and those in flight, each further one only one; all are unknown."""
     concurrency, runs = 3, 10
-    sheet = _write_sheet(tmp_path / "hires.csv", 40)
+    sheet = write_sheet(tmp_path / "hires.csv", 40)
     with HostileHub(Plan({"order": ["500_before", "502_after", "503_before", "504_after"] * 40})) as hub:
         program = _program(tmp_path, hub, rate="1000/s", concurrency=str(concurrency))
         sent = []

@@ -23,14 +23,15 @@ HEADERS = ("Email", "First name", "Last name", "Phone", "Address", "City", "Stat
 PEOPLE = 5
 
 
-def write_sheet(path: Path, people: int, *, domain: str = "example.com") -> None:
-    """One row for each of so many people, as CSV."""
+def write_sheet(path: Path, people: int, *, first: int = 0, domain: str = "example.com") -> Path:
+    """One row for each of so many people, as CSV; `first` is who stands at the top (the others follow, round to it)."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADERS)
-        for number in range(people):
+        for number in (*range(first, people), *range(first)):
             person = (f"e{number}@{domain}", f"Name{number}", "Sample", f"+1212{5_550_000 + number:07}")
             writer.writerow([*person, "1 Main", "New York", "NY", "10001", "US", TITLES[0], "1"])
+    return path
 
 
 class Standing(NamedTuple):

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Options whose value may look like the name of a sheet.
-_DOTTED = {"--fault", "--output", "--mapping", "--ledger", "--config"}
 # What `run` ends with where nothing else says so: a bug, a full disk.
 _UNEXPECTED = 1
 _INTERRUPTED = 6
@@ -58,6 +56,17 @@ _COMMON: Sequence[Callable[..., Any]] = (
 )
 
 
+# Which command was called for which file: what an error's document says of them.
+_invoked: dict[str, str | None] = {}
+
+
+def _invocation(context: click.Context | None) -> dict[str, str | None]:
+    """The command's words and the file that it was called for, as far as the command line was understood."""
+    words = context.command_path.split()[1:] if context else []
+    path = context.params.get("path") if context else None
+    return {"command": " ".join(words) or None, "source": str(path) if path is not None else None}
+
+
 def _with_common(command: Callable[..., int]) -> Callable[..., int]:
     """Add the common options; they may stand before the command's name too."""
 
@@ -66,6 +75,7 @@ def _with_common(command: Callable[..., int]) -> Callable[..., int]:
         before = click.get_current_context().find_root().params
         given: dict[str, Any] = {name: options.pop(name) or before.get(name) for name in Common._fields}
         common = Common(**given)
+        _invoked.update(_invocation(click.get_current_context()))
         return command(common, **options)
 
     return functools.reduce(lambda inner, option: option(inner), reversed(_COMMON), wrapper)
@@ -349,8 +359,9 @@ def ledger() -> None:
 @ledger.command()
 @click.argument("files", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path))
 @_mapping_option
+@click.option("--up-to-date", is_flag=True, help="A restored ledger now knows all that was ordered: let it send again.")
 @_with_common
-def adopt(common: Common, *, files: tuple[Path, ...], mapping: Path | None) -> int:
+def adopt(common: Common, *, files: tuple[Path, ...], mapping: Path | None, up_to_date: bool) -> int:
     """Enter past orders from results files: how a lost ledger is rebuilt, and a restored one brought up to date."""
     from batch_orders import wiring  # noqa: PLC0415 - costly
     from batch_orders.messages import ledgers  # noqa: PLC0415
@@ -358,11 +369,14 @@ def adopt(common: Common, *, files: tuple[Path, ...], mapping: Path | None) -> i
 
     settings = _settings(common)
     with _open_ledger(common, settings) as opened:
-        counts, conflicts = wiring.adopt(opened, files, settings.limits, **_with_mapping({"mapping": mapping}))
-    code = EXIT_NEEDS_A_CHANGE if conflicts else 0
+        read = _with_mapping({"mapping": mapping})
+        counts, conflicts = wiring.adopt(opened, files, settings.limits, up_to_date=up_to_date, **read)
+        is_too_old = opened.too_old() is not None
+    code = EXIT_NEEDS_A_CHANGE if conflicts or is_too_old else 0
     sums = {name: counts[name] for name in ("new", "known", "conflict")}
     document = {"command": "ledger adopt", "exit_code": code, "orders": sums, "conflicts": conflicts}
-    _print(common, document, ledgers.adoption(sums, conflicts))
+    document |= {"too_old": is_too_old}
+    _print(common, document, ledgers.adoption(sums, conflicts, is_too_old=is_too_old))
     return code
 
 
@@ -496,7 +510,7 @@ def _settings(common: Common, *, sandbox: bool = False, flags: dict[str, object]
         folder=Path.cwd(),
         sandbox=sandbox,
     )
-    configure_logs(verbose=common.verbose, log_file=settings.log_file)
+    configure_logs(verbose=common.verbose, log_file=settings.log_file, name=settings.named("log_file"))
     return settings
 
 
@@ -653,6 +667,7 @@ def _print_json(document: dict[str, Any]) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; gives the exit code. The one place where errors become text."""
+    _invoked.update(_invocation(None))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -660,6 +675,7 @@ def run(arguments: Sequence[str]) -> int:
         return cli.main(args=list(arguments), prog_name="batch-orders", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
+        _invoked.update(_invocation(getattr(error, "ctx", None)))
         return _failed(arguments, error.format_message(), UsageError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
@@ -706,12 +722,7 @@ def _failed(
     if "--json" in arguments:
         from batch_orders.stages.report import failure_document  # noqa: PLC0415
 
-        command = next((word for word in arguments if word in cli.commands), None)
-        words = list(arguments)[list(arguments).index(command) + 1 :] if command in {"check", "submit", "map"} else []
-        pairs = zip(["", *words], words, strict=False)
-        named = (word for before, word in pairs if not word.startswith("-") and before not in _DOTTED)
-        source = next((word for word in named if Path(word).suffix), None)
-        told = failure_document(command, source, message=message, hint=hint, exit_code=exit_code, findings=findings)
+        told = failure_document(**_invoked, message=message, hint=hint, exit_code=exit_code, findings=findings)
         try:
             _print_json(told)
         except OSError:  # nobody can be told here; stderr has it

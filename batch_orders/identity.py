@@ -6,7 +6,6 @@ addresses, items, file, row and run are not in the key, so mending or renaming a
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import hmac
@@ -39,14 +38,20 @@ def normalise_email(text: str) -> str:
 
     Never raises: text that is no address still identifies the row's employee as well as it can.
     """
-    text = normalise_text(narrow(text))
+    text = narrow(text)
     local, at, domain = text.rpartition("@")
-    if not at or not domain:
-        return text
-    # What is no domain name is validation's to say; as an identity the text itself will do.
-    with contextlib.suppress(idna.IDNAError):
-        domain = idna.encode(domain, uts46=True).decode("ascii").lower()
-    return f"{local}@{domain}"
+    if not at or not domain.strip():
+        return normalise_text(text)
+    return f"{normalise_text(local)}@{_a_label(domain)}"
+
+
+def _a_label(domain: str) -> str:
+    """The domain as the Internet spells it. Folding its case first would make straße.de strasse.de, another domain."""
+    composed = unicodedata.normalize("NFC", without_invisible(domain)).strip()
+    try:
+        return idna.encode(composed, uts46=True).decode("ascii").lower()
+    except idna.IDNAError:  # what is no domain name is validation's to say; as an identity the text itself will do
+        return normalise_text(domain)
 
 
 def normalise_reference(text: str) -> str:
@@ -105,10 +110,11 @@ def content_hash(contents: Contents) -> str:
     when the title has left the catalog.
     """
     fields = dataclasses.asdict(contents)
-    items = sorted([_squeeze(title), _squeeze(quantity)] for title, quantity in fields.pop("items"))
-    canonical = {name: _squeeze(value) for name, value in fields.items()} | {"items": items}
+    items = sorted([squeeze(title), squeeze(quantity)] for title, quantity in fields.pop("items"))
+    canonical = {name: squeeze(value) for name, value in fields.items()} | {"items": items}
     return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
 
 
-def _squeeze(text: str) -> str:
+def squeeze(text: str) -> str:
+    """The text composed, with every run of white space as one plain space."""
     return " ".join(unicodedata.normalize("NFC", text).split())

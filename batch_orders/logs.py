@@ -286,7 +286,7 @@ def _write_stderr(text: str) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _open_log(path: Path) -> int:
+def _open_log(path: Path, name: str) -> int:
     """Open for appending; a new file is for its owner alone, whatever the umask."""
     flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
     try:
@@ -302,7 +302,7 @@ def _open_log(path: Path) -> int:
     else:
         return descriptor
     raise SettingsError(
-        f"log_file: {path} cannot be opened for writing ({reason}).",
+        f"{name}: {path} cannot be opened for writing ({reason}).",
         hint="Give log_file a path in a folder that exists and that you may write to, or take it out.",
     )
 
@@ -355,13 +355,14 @@ class _LibraryHandler(logging.Handler):
         write(event, library=record.name, line=record.lineno, exc_info=record.exc_info)
 
 
-def configure_logs(*, verbose: bool, log_file: Path | None) -> None:
+def configure_logs(*, verbose: bool, log_file: Path | None, name: str = "log_file") -> None:
     """Log to stderr where `verbose`, to `log_file` (appended; a new one with mode 0600), to both, or not at all.
 
-    Raises SettingsError where the file cannot be opened. May be called again: the former file is closed.
+    Raises SettingsError where the file cannot be opened; `name` is what the setting is called then. May be called
+    again: the former file is closed.
     """
     global _output
-    descriptor = None if log_file is None else _open_log(log_file)
+    descriptor = None if log_file is None else _open_log(log_file, name)
     former, _output = _output, _Output(to_stderr=verbose, descriptor=descriptor)
     former.close()
     _configure_structlog()

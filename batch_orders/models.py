@@ -355,7 +355,8 @@ class Mapped:
     (positions) each of ours is made of: several where they are joined or hold an item each, none where it is a
     constant. `texts` has a value for each line where that is not just what stands in the one source, and `places` the
     line's own part of the sources where a line is not made of all of them.
-    `results` are the positions of our own five result columns in a results file that comes back (else empty);
+    `results` are the positions of our own five result columns in a results file that comes back (else empty), `told`
+    those of the first two, status and order number, also where others of the five were taken out;
     `prefix` is "bo_" where the sheet uses one of those names for columns of its own. `findings` are what there is to
     say about how the lines were made; `mapping` is the name of the mapping file ("" without one).
     """
@@ -366,6 +367,7 @@ class Mapped:
     texts: Mapping[Column, Sequence[str]] = field(default_factory=dict)
     places: Mapping[Column, Sequence[tuple[int, ...]]] = field(default_factory=dict)
     results: tuple[int, ...] = ()
+    told: tuple[int, ...] = ()
     prefix: str = ""
     findings: tuple[Finding, ...] = ()
     mapping: str = ""
@@ -387,6 +389,20 @@ class Mapped:
         """What stands in the sheet's column at this position, for each line."""
         values: list[str] = self.sheet.frame[position].tolist()
         return values if self.one_line_per_row else [values[row] for row in self.rows]
+
+    def history(self) -> list[tuple[str, str]]:
+        """What each line's row says of its own past: its status and order number, in a results file that comes back.
+
+        ("", "") where it says nothing. Without all of our five columns the two may be the person's own, of which only a
+        status of ours makes history.
+        """
+        if not self.told:
+            return [("", "")] * len(self.rows)
+        statuses, numbers = ([text.strip() for text in self.own_values(position)] for position in self.told)
+        said = zip(statuses, numbers, strict=True)
+        if self.results:
+            return list(said)
+        return [(status, number) if status in set(RowStatus) else ("", "") for status, number in said]
 
     @property
     def one_line_per_row(self) -> bool:

@@ -20,22 +20,24 @@ from batch_orders.models import Catalog, Column, History, Outcome, PastOrder, Ro
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from batch_orders.stages import report as reporting
 from batch_orders.stages.columns import map_columns
-from batch_orders.stages.group import group
-from batch_orders.stages.plan import numbers_in_sheet, plan, standing, traces_asked_for
+from batch_orders.stages.group import group, only_lines
+from batch_orders.stages.plan import numbers_in_sheet, placed_since, plan, standing, traces_asked_for
 from batch_orders.stages.template import gone_titles, set_example_aside
 from batch_orders.stages.validate import validate
+from batch_orders.stages.validate.texts import squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from batch_orders.models import Contents, Decision, Mapped, MappingFile, Plan, Remembered, Report, Sheet
+    from batch_orders.models import Claim, Contents, Finding, Mapped, MappingFile, Plan, Remembered, Report, Sheet
     from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace
 
 # Seconds between two looks at orders that another run has in hand.
 _LOOK_AGAIN = 0.5
 UNEXPECTED = 1
 _PLACED = {RowStatus.ALREADY_ORDERED, RowStatus.CHANGED}
+_SAY_PLACED = {RowStatus.ORDERED, RowStatus.ALREADY_ORDERED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,31 +99,14 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, BatchOrd
     to_send = planned.to_send[: ordering.limit]
     if len(to_send) > ordering.max_orders:
         raise UsageError(runs.too_many(len(to_send), ordering.max_orders), hint=runs.how_to_allow_more())
-    declined = bool(to_send) and not ordering.confirm(planned, mapped)
-    if declined:
+    submission = _Submission(judging, ordering, mapped, planned)
+    if to_send and not ordering.confirm(planned, mapped):
         judging.stop.because(runs.declined())
-
-    def report(ended: Mapping[str, Outcome]) -> Report:
-        return reporting.report(
-            planned,
-            mapped,
-            command="submit",
-            run_id=None if declined else ordering.run_id,
-            ended={**_beyond_limit(planned, ordering.limit), **ended},
-            unsent=Outcome(status=RowStatus.NOT_SENT, message=outcomes.left_over()),
-            about=_about(
-                mapped, judging.host, has_ledger=True, run=None if declined else (ordering.run_id, judging.now)
-            ),
-            stopped=_stopped(judging.stop, planned, ordering.limit),
-            stop_code=judging.stop.exit_code or RunStoppedError.exit_code,
-        )
-
-    if declined:
-        return report({}), None
+        return submission.report({}, was_run=False), None
     # A place that cannot be written is found now, while nothing has been sent.
     with ordering.reserve_results(mapped.sheet) as results:
         ordering.ledger.note_contents(_contents_to_note(planned))
-        done = await _carry_out(judging, ordering, planned, mapped.sheet, report)
+        done = await submission.carry_out()
         judging.progress.stage("writing the results")
         try:
             results.write(done)
@@ -145,49 +130,47 @@ def rebuild(
 
 
 def past_orders(sheet: Sheet, mapping: MappingFile | None = None) -> tuple[PastOrder, ...]:
-    """The orders that a results file says were placed; UsageError where it is none.
+    """The orders that a results file says were placed, or may have been; UsageError where it is none.
 
-    An order is taken where all its rows say `ordered` or `already_ordered`, with one number; where only some do, its
-    number is "", and a person has to look.
+    A row tells of the past where it says `ordered` or `already_ordered`, or carries an order number whatever it says
+    (it was held, or has errors, and kept its number). An order is made of these rows alone: a row that was added since
+    is none of what was ordered. Where they do not agree on one number, or one says that the order was changed after it
+    was placed, the number is "", and a person has to look.
     """
     mapped = _mapped(sheet, mapping)
-    sheet = mapped.sheet
     if not mapped.results:
-        raise UsageError(ledgers.no_results_file(sheet.path), hint=runs.how_to_adopt())
-    orders, _ = group(validate(mapped, _own_catalog(mapped)))
-    status, number, _, submitted_at, _ = (mapped.own_values(position) for position in mapped.results)
+        raise UsageError(ledgers.no_results_file(mapped.sheet.path), hint=runs.how_to_adopt())
+    checked = validate(mapped, _own_catalog(mapped))
+    orders, _ = group(checked)
+    said = mapped.history()
+    status, number = [status for status, _ in said], [number for _, number in said]
+    submitted_at = mapped.own_values(mapped.results[3])
     found = []
     for order in orders:
-        placed = [line for line in order.lines if status[line].strip() in {"ordered", "already_ordered"}]
-        numbers = {number[line].strip() for line in order.lines}
-        said = {status[line].strip() for line in order.lines}
-        if said == {"unknown"}:
-            line = order.lines[0]
-            found.append(
-                PastOrder(
-                    order=order,
-                    row=mapped.row_number(line),
-                    order_number="",
-                    submitted_at=_instant(submitted_at[line]),
-                    unknown=True,
-                )
+        placed = [line for line in order.lines if number[line] or status[line] in _SAY_PLACED]
+        unknown = [line for line in order.lines if status[line] == RowStatus.UNKNOWN]
+        told = placed or unknown
+        if not told:
+            continue
+        numbers = {number[line] for line in placed}
+        is_sure = len(numbers) == 1 and not unknown and all(status[line] != RowStatus.CHANGED for line in placed)
+        found.append(
+            PastOrder(
+                order=only_lines(checked, order, told),
+                row=mapped.row_number(told[0]),
+                order_number=numbers.pop() if is_sure else "",
+                submitted_at=_instant(submitted_at[told[0]]),
+                unknown=not placed,
             )
-        elif placed:
-            agreed = len(placed) == len(order.lines) and len(numbers) == 1
-            found.append(
-                PastOrder(
-                    order=order,
-                    row=mapped.row_number(order.lines[0]),
-                    order_number=numbers.pop() if agreed else "",
-                    submitted_at=_instant(submitted_at[placed[0]]),
-                )
-            )
+        )
     return tuple(found)
 
 
 def _own_catalog(mapped: Mapped) -> Catalog:
-    """The sheet's own titles and options: what was ordered need not be in today's catalog."""
-    titles, options = mapped.values(Column.PRODUCT_TITLE), mapped.values(Column.EXPEDITE_SHIPPING)
+    """The sheet's own titles and options, as they were put right: what was ordered need not be in today's catalog."""
+    titles, options = (
+        [squeeze(text) for text in mapped.values(column)] for column in (Column.PRODUCT_TITLE, Column.EXPEDITE_SHIPPING)
+    )
     stock = {title: 0 for title in titles if title}
     own = Warehouse(id="", name="", shipping_options=tuple({option for option in options if option}), stock=stock)
     return Catalog(warehouses=(own,))
@@ -223,7 +206,7 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     if memory:
         history = dataclasses.replace(
             history,
-            look_alikes=memory.look_alikes(traces_asked_for(orders)),
+            look_alikes=memory.look_alikes(traces_asked_for(order for _, order in orders)),
             known_numbers=memory.known_numbers(set(numbers_in_sheet(checked).values())),
         )
     planned = plan(
@@ -278,94 +261,136 @@ async def _unless_stopped(judging: Judging) -> Catalog:
     return fetching.result()
 
 
-async def _carry_out(
-    judging: Judging,
-    ordering: Ordering,
-    planned: Plan,
-    sheet: Sheet,
-    report: Callable[[Mapping[str, Outcome]], Report],
-) -> Report:
-    """Place the orders. The ledger knows of the run from before the first to after the last of them."""
-    ledger, run_id = ordering.ledger, ordering.run_id
-    careful = ledger.begin_run(
-        RunRecord(
-            run_id=run_id,
+class _Submission:
+    """A plan that is carried out, and what comes of it."""
+
+    def __init__(self, judging: Judging, ordering: Ordering, mapped: Mapped, planned: Plan) -> None:
+        self._judging = judging
+        self._ordering = ordering
+        self._mapped = mapped
+        self._planned = planned
+        self._to_send = planned.to_send[: ordering.limit]
+        # About orders that look like one placed since the plan was made.
+        self._since: list[Finding] = []
+
+    def report(self, ended: Mapping[str, Outcome], *, was_run: bool = True) -> Report:
+        """How it stands, with the outcomes so far by the orders' keys."""
+        judging, ordering, planned = self._judging, self._ordering, self._planned
+        return reporting.report(
+            dataclasses.replace(planned, findings=(*planned.findings, *self._since)),
+            self._mapped,
             command="submit",
-            input=sheet.path,
-            host=judging.host,
-            started_at=judging.now,
-            sheet=sheet.content,
-            options=ordering.options,
+            run_id=ordering.run_id if was_run else None,
+            ended={**_beyond_limit(planned, ordering.limit), **ended},
+            unsent=Outcome(status=RowStatus.NOT_SENT, message=outcomes.left_over()),
+            about=_about(
+                self._mapped,
+                judging.host,
+                has_ledger=True,
+                run=(ordering.run_id, judging.now) if was_run else None,
+            ),
+            stopped=_stopped(judging.stop, planned, ordering.limit),
+            stop_code=judging.stop.exit_code or RunStoppedError.exit_code,
         )
-    )
-    try:
-        ledger.note_release(run_id, planned.released)
-        # Should the process die on the way, the results can be rebuilt from here.
-        ledger.save_report(run_id, reporting.freeze(report({})))
-        ended = await _place(judging, ordering, planned, careful=careful)
-    except BaseException:
-        ledger.end_run(run_id, UNEXPECTED)
-        raise
-    done = report(ended)
-    try:
-        ledger.save_report(run_id, reporting.freeze(done))
-        ledger.end_run(run_id, done.exit_code)
-    except BatchOrdersError as error:
-        # What was ordered is told all the same: the results sheet may be the only place that has it whole.
-        judging.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
-        return report(ended)
-    return done
 
-
-async def _place(judging: Judging, ordering: Ordering, planned: Plan, *, careful: bool) -> Mapping[str, Outcome]:
-    """How each order ended, by its key."""
-    line = Line(
-        desk=ordering.desk,
-        journal=ordering.ledger,
-        pace=ordering.pace,
-        policy=dataclasses.replace(ordering.policy, careful=careful),
-        progress=judging.progress,
-        stop=judging.stop,
-    )
-    to_send = planned.to_send[: ordering.limit]
-    judging.progress.sending(len(to_send), len(planned.held_back))
-    try:
-        return await _claim_and_send(judging, ordering, line, to_send)
-    finally:
-        line.close()
-
-
-async def _claim_and_send(
-    judging: Judging, ordering: Ordering, line: Line, to_send: Sequence[Decision]
-) -> Mapping[str, Outcome]:
-    """Send what can be claimed; what another live run has in hand is waited for and reported as that leaves it."""
-    orders = {decision.key: decision.order for decision in to_send if decision.key is not None}
-    pending = list(orders.items())
-    ended: dict[str, Outcome] = {}
-    seen: object = None
-    changed_at = time.monotonic()
-    while pending and not line.stop:
-        batch = pending
-        claims = await line.write(
-            lambda batch=batch: ordering.ledger.claim(  # type: ignore[misc] # mypy cannot infer a default's type here
-                ordering.run_id, batch, retry_rejected=judging.retry_rejected
+    async def carry_out(self) -> Report:
+        """Place the orders. The ledger knows of the run from before the first to after the last of them."""
+        judging, ordering = self._judging, self._ordering
+        ledger, run_id = ordering.ledger, ordering.run_id
+        careful = ledger.begin_run(
+            RunRecord(
+                run_id=run_id,
+                command="submit",
+                input=self._mapped.sheet.path,
+                host=judging.host,
+                started_at=judging.now,
+                sheet=self._mapped.sheet.content,
+                options=ordering.options,
             )
         )
-        ended |= await send_orders(line, claims.ours)
-        for key, remembered in claims.others.items():
-            outcome = standing(remembered, orders[key].contents, retry_rejected=False)
-            if outcome is not None:
-                ended[key] = outcome
-                judging.progress.ended(outcome.status.value)
-        pending = [(key, order) for key, order in batch if key in claims.others and key not in ended]
-        now_seen = [(key, claims.others[key].state, claims.others[key].attempts) for key, _ in pending]
-        if claims.ours or now_seen != seen:
-            seen, changed_at = now_seen, time.monotonic()
-        elif time.monotonic() - changed_at > ordering.policy.patience:
-            line.stop.because(runs.others_busy(), hint=runs.how_to_go_on())
-        if pending:
-            await line.pause(_LOOK_AGAIN)
-    return ended
+        try:
+            ledger.note_release(run_id, self._planned.released)
+            # Should the process die on the way, the results can be rebuilt from here.
+            ledger.save_report(run_id, reporting.freeze(self.report({})))
+            ended = await self._place(careful=careful)
+        except BaseException:
+            ledger.end_run(run_id, UNEXPECTED)
+            raise
+        done = self.report(ended)
+        try:
+            ledger.save_report(run_id, reporting.freeze(done))
+            ledger.end_run(run_id, done.exit_code)
+        except BatchOrdersError as error:
+            # What was ordered is told all the same: the results sheet may be the only place that has it whole.
+            judging.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
+            return self.report(ended)
+        return done
+
+    async def _place(self, *, careful: bool) -> Mapping[str, Outcome]:
+        """How each order ended, by its key."""
+        judging, ordering = self._judging, self._ordering
+        line = Line(
+            desk=ordering.desk,
+            journal=ordering.ledger,
+            pace=ordering.pace,
+            policy=dataclasses.replace(ordering.policy, careful=careful),
+            progress=judging.progress,
+            stop=judging.stop,
+        )
+        judging.progress.sending(len(self._to_send), len(self._planned.held_back))
+        try:
+            return await self._claim_and_send(line)
+        finally:
+            line.close()
+
+    async def _claim_and_send(self, line: Line) -> Mapping[str, Outcome]:
+        """Send what can be claimed; what another live run has in hand is waited for and reported as that leaves it."""
+        judging, ordering = self._judging, self._ordering
+        orders = {decision.key: decision.order for decision in self._to_send if decision.key is not None}
+        pending = list(orders.items())
+        ended: dict[str, Outcome] = {}
+        seen: object = None
+        changed_at = time.monotonic()
+        while pending and not line.stop:
+            batch = pending
+            claims = await line.write(
+                lambda batch=batch: ordering.ledger.claim(  # type: ignore[misc] # mypy cannot infer a default's type here
+                    ordering.run_id, batch, retry_rejected=judging.retry_rejected
+                )
+            )
+            held = await self._hold_look_alikes(line, claims.ours) if claims.ours else {}
+            ended |= held
+            ended |= await send_orders(line, [claim for claim in claims.ours if claim.key not in held])
+            for key, remembered in claims.others.items():
+                outcome = standing(remembered, orders[key].contents, retry_rejected=False)
+                if outcome is not None:
+                    ended[key] = outcome
+                    judging.progress.ended(outcome.status.value)
+            pending = [(key, order) for key, order in batch if key in claims.others and key not in ended]
+            now_seen = [(key, claims.others[key].state, claims.others[key].attempts) for key, _ in pending]
+            if claims.ours or now_seen != seen:
+                seen, changed_at = now_seen, time.monotonic()
+            elif time.monotonic() - changed_at > ordering.policy.patience:
+                line.stop.because(runs.others_busy(), hint=runs.how_to_go_on())
+            if pending:
+                await line.pause(_LOOK_AGAIN)
+        return ended
+
+    async def _hold_look_alikes(self, line: Line, claims: Sequence[Claim]) -> Mapping[str, Outcome]:
+        """The claimed orders that look like one placed, or taken in hand by another run, since the plan was made.
+
+        They stay this run's until it ends, so that whoever looks while it lasts sees them too.
+        """
+        judging, ordering = self._judging, self._ordering
+        traces = traces_asked_for(claim.order for claim in claims)
+        known = await line.write(lambda: ordering.ledger.look_alikes(traces, besides=ordering.run_id))
+        history = History(now=judging.now, repeat_days=judging.repeat_days, look_alikes=known)
+        claimed = [(claim.key, claim.order) for claim in claims]
+        found = placed_since(self._mapped, claimed, history, released=self._planned.released)
+        self._since += found.values()
+        for _ in found:
+            judging.progress.ended(RowStatus.HELD.value)
+        return {key: Outcome(status=RowStatus.HELD, message=finding.message) for key, finding in found.items()}
 
 
 def _contents_to_note(planned: Plan) -> dict[str, Contents | None]:

@@ -56,8 +56,11 @@ class Memory(Protocol):
     def recall(self, keys: Iterable[str]) -> Mapping[str, Remembered]:
         """What is known of these orders; orders never attempted are left out."""
 
-    def look_alikes(self, traces: Iterable[str]) -> Mapping[str, tuple[Remembered, ...]]:
-        """By trace (identity.py), the orders that have it and were placed, or may have been."""
+    def look_alikes(self, traces: Iterable[str], *, besides: str = "") -> Mapping[str, tuple[Remembered, ...]]:
+        """By trace (identity.py), the orders that have it and were placed, or may have been, or are about to be.
+
+        About to be is what a run other than `besides` has in hand.
+        """
 
     def known_numbers(self, numbers: Iterable[str]) -> Mapping[str, str]:
         """Those of these order numbers that were ever given out to this account, with their orders' e-mails."""

@@ -26,6 +26,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -448,6 +449,13 @@ class Settings(BaseModel):
         default=Limits().rows, examples=[250000]
     )
 
+    # What each setting that was given is called where it was given.
+    _names: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def named(self, setting: str) -> str:
+        """The setting with where it came from, for messages: "log_file in batch-orders.toml"."""
+        return self._names.get(setting, setting)
+
     @property
     def limits(self) -> Limits:
         """How large a sheet may be."""
@@ -549,6 +557,7 @@ def load_settings(
     # Raised out here, so that the values which pydantic's error carries do not travel along.
     if problems:
         raise SettingsError("\n".join(problems), hint="Nothing was sent. Mend this and run the same command again.")
+    settings._names.update({name: layer.name(name) for name, layer in places.items()})  # noqa: SLF001 - made here
     return settings
 
 

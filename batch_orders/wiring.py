@@ -287,11 +287,17 @@ def rebuild(ledger: Ledger, name: str, output: Path | None, limits: Limits) -> t
 
 
 def adopt(
-    ledger: Ledger, paths: Sequence[Path], limits: Limits, *, mapping: MappingFile | None = None
+    ledger: Ledger,
+    paths: Sequence[Path],
+    limits: Limits,
+    *,
+    mapping: MappingFile | None = None,
+    up_to_date: bool = False,
 ) -> tuple[Counter[str], list[str]]:
     """Enter the orders of results files: how many were new, known or at odds, and a line for each of the latter.
 
-    All files are read before anything is entered.
+    All files are read before anything is entered. Afterwards a restored copy counts as up to date where they told it
+    something new and nothing is at odds, or where a person says so (`up_to_date`).
     """
     sheets = [(path, SheetRequest(path=path, mapping=mapping).read(limits)) for path in paths]
     found = [(path, past) for path, sheet in sheets for past in pipeline.past_orders(sheet, mapping)]
@@ -303,10 +309,14 @@ def adopt(
             adopted = ledger.adopt_unknown(past.order, past.submitted_at)
         elif past.order_number:
             adopted = ledger.adopt(past.order, past.order_number, past.submitted_at)
+        else:
+            # Something was placed, and this file does not say what: a person has to look before it may be sent.
+            ledger.adopt_unknown(past.order, past.submitted_at)
         counts[adopted.value] += 1
         if adopted is Adopted.CONFLICT:
             conflicts.append(ledgers.at_odds(path, past.row, past.order_number))
-    ledger.trust_mark()
+    if up_to_date or (counts[Adopted.NEW.value] and not conflicts):
+        ledger.trust_mark()
     return counts, conflicts
 
 

@@ -270,23 +270,37 @@ def how_to_bring_up_to_date() -> str:
     return "Enter what was ordered since from the results files: `batch-orders ledger adopt RESULTS…`."
 
 
+def still_too_old() -> str:
+    """`ledger adopt` into a restored ledger, of files that do not show that it is complete now."""
+    return (
+        "The ledger still sends nothing: it was restored from a copy, and these files do not show that it knows "
+        "everything that was ordered since. Enter the results of all later runs; when nothing is missing, say so with "
+        "`batch-orders ledger adopt --up-to-date RESULTS…`."
+    )
+
+
 def no_results_file(path: Path) -> str:
     """`ledger adopt` of a sheet without result columns."""
     return f"{path.name} is no results file: it lacks the columns that say what was ordered. Nothing was entered."
 
 
-def adoption(counts: Mapping[str, int], conflicts: Sequence[str]) -> str:
+def adoption(counts: Mapping[str, int], conflicts: Sequence[str], *, is_too_old: bool) -> str:
     """What `ledger adopt` did."""
     entered = count(counts["new"], "order")
     lines = [f"{entered} entered, {counts['known']:,} known already, {counts['conflict']:,} left alone."]
-    return "\n".join([*lines, *conflicts])
+    return "\n".join([*lines, *conflicts, *([still_too_old()] if is_too_old else [])])
 
 
 def at_odds(path: Path, row: int, order_number: str) -> str:
-    """An order of a results file that does not fit the ledger."""
+    """An order of a results file that does not fit the ledger, or (without a number) whose rows do not agree."""
+    if not order_number:
+        return (
+            f"{path.name}, row {row}: this order's rows do not agree on one order number, or it was changed after it "
+            "was placed. It waits for you now, unless the ledger knows it: look it up at Device Hub, and settle it."
+        )
     return (
-        f"{path.name}, row {row}: order {order_number or 'without a number'} was left alone: the ledger has another "
-        "number for this order, another order with this number, or a run has it in hand; or its rows do not agree."
+        f"{path.name}, row {row}: order {order_number} was left alone: the ledger has another number for this order, "
+        "another order with this number, or a run has it in hand."
     )
 
 

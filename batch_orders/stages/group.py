@@ -33,6 +33,12 @@ def group(checked: Checked) -> tuple[tuple[Order, ...], tuple[int, ...]]:
     return orders, tuple(loose)
 
 
+def only_lines(checked: Checked, order: Order, lines: Sequence[int]) -> Order:
+    """The same order, made of only these of its lines."""
+    columns = {name: checked.frame[name].tolist() for name in checked.frame.columns}
+    return order if tuple(lines) == order.lines else _order(columns, (order.employee, order.reference), list(lines))
+
+
 def _order(columns: dict[str, list[str]], identity: tuple[str, str], lines: list[int]) -> Order:
     first = lines[0]
     titles, quantities = columns[Column.PRODUCT_TITLE], columns[Column.QUANTITY]

@@ -306,7 +306,7 @@ def document(
 
 
 def failure_document(
-    command: str | None, source: str | None, *, message: str, hint: str, exit_code: int, findings: Sequence[Finding]
+    *, command: str | None, source: str | None, message: str, hint: str, exit_code: int, findings: Sequence[Finding]
 ) -> dict[str, Any]:
     """The `--json` document of a command that ended before it had a plan: `error` says why."""
     return {

@@ -217,6 +217,36 @@ def _run_onto(program: Program, stdout: TextIO, *arguments: str | Path) -> subpr
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command", "source"),
+    [
+        (("submit", "nosuffix", "--sheet", "v1.2", "--yes"), "submit", "nosuffix"),
+        (("--config", "no.toml", "check", "missing.csv"), "check", "missing.csv"),
+        (("ledger", "adopt", "x.csv"), "ledger adopt", None),
+        (("submit", "--bogus"), "submit", None),
+        (("nonsense",), None, None),
+    ],
+)
+def test_an_errors_document_says_what_was_called(
+    program: Program, arguments: tuple[str, ...], command: str | None, source: str | None
+) -> None:
+    """The command and the sheet are those of the command line, whatever other words look like."""
+    document = json.loads(program.run(*arguments, "--json").stdout)
+    assert (document["command"], document["input"]) == (command, source)
+
+
+@pytest.mark.parametrize("place", ["batch-orders.toml", "the environment variable BATCH_ORDERS_LOG_FILE"])
+def test_a_log_that_cannot_be_opened(program: Program, place: str) -> None:
+    """Where the setting came from is said."""
+    if place.endswith("toml"):
+        (program.folder / place).write_text('log_file = "/nope/x.log"')
+    else:
+        program.settings["log_file"] = "/nope/x.log"
+    done = program.run("catalog", "--sandbox")
+    assert done.returncode == 2
+    assert f"log_file in {place}: /nope/x.log cannot be opened" in done.stderr
+
+
 def test_common_options_may_come_first(program: Program) -> None:
     """`batch-orders --json catalog` is `batch-orders catalog --json`."""
     done = program.run("--json", "catalog", "--sandbox")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from tests.hostile import HostileHub, Plan
@@ -85,6 +86,127 @@ def test_an_unknown_order_outlives_its_ledger(tmp_path: Path) -> None:
         desk.submit(results, *new)
         desk.type("ledger", "verify", *new)
         assert desk.book == [order("ana"), order("ben")]
+
+
+def test_adopting_rows_that_do_not_agree(tmp_path: Path) -> None:
+    """A row added to an unknown order, one added to a placed one, a changed one: nothing is sent before a look."""
+    with at_a_desk(tmp_path, HostileHub(Plan(by_email={"dora@example.com": ["reset_after_placing"]}))) as desk:
+        wave = [row("ana"), row("ben", columns={"Last name": "B"}), row("dora", columns={"Last name": "D"})]
+        sheet = save(tmp_path / "hires.csv", wave)
+        _, results = desk.submit(sheet, exit_code=5)
+        desk.type(*advised(desk.type("status"), "settle", "--placed", about="dora@")[:3], "700003")
+        moved = {"Shipping address": "9 New Road", "Last name": "B"}
+        _, changed = desk.submit(save(tmp_path / "moved.csv", [row("ben", columns=moved)]), exit_code=4)
+        with mending(results) as rows:
+            rows += [rows[0] | {"Product title": MOUSE, "order_status": "", "order_number": ""}]
+            rows += [rows[2] | {"Product title": MOUSE, "order_status": "", "order_number": ""}]
+        new = ("--ledger", "new.sqlite")
+        desk.type("init", "--new", *new)
+        text = desk.type("ledger", "adopt", changed, *new, exit_code=4)
+        assert "do not agree on one order number" in text
+        assert "unknown" in desk.type("status", *new)
+        assert "3 orders entered" in desk.type("ledger", "adopt", results, *new)
+        _, again = desk.submit(sheet, *new, exit_code=5)
+        assert statuses(again) == [
+            ("ana", "already_ordered", "700001"),
+            ("ben", "unknown", ""),
+            ("dora", "unknown", ""),
+        ]
+        _, again = desk.submit(results, *new, exit_code=5)
+        assert statuses(again)[3][:2] == ("ana", "changed")
+        assert len(desk.book) == 3
+
+
+def test_held_rows_are_adopted_as_they_are_told_to_be(tmp_path: Path) -> None:
+    """A lost ledger: the results are held, say `ledger adopt`, and doing that with those very results works."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ben")]))
+        new = ("--ledger", "new.sqlite")
+        desk.type("init", "--new", *new)
+        _, held = desk.submit(results, *new, exit_code=4)
+        _, held = desk.submit(held, *new, exit_code=4)
+        assert "2 orders entered" in desk.type("ledger", "adopt", held, *new)
+        _, again = desk.submit(held, *new)
+        assert statuses(again) == [("ana", "already_ordered", "700001"), ("ben", "already_ordered", "700002")]
+
+
+def test_adopting_what_is_known_makes_no_old_copy_new(tmp_path: Path) -> None:
+    """Nothing new was told, so that the copy knows everything is for a person to say."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        _, ana = desk.submit(save(tmp_path / "ana.csv", [row("ana")]))
+        ledger = desk.folder / "data" / "batch-orders" / "ledger.sqlite"
+        copy = shutil.copy(ledger, tmp_path / "backup")
+        ben = save(tmp_path / "ben.csv", [row("ben")])
+        _, ben_results = desk.submit(ben)
+        shutil.copy(copy, ledger)
+        assert "sends nothing" in desk.type("ledger", "adopt", ana, exit_code=4)
+        assert "high-water mark" in desk.type("submit", ben, "--yes", exit_code=2)
+        desk.type("ledger", "adopt", ben_results)
+        _, again = desk.submit(ben)
+        assert statuses(again) == [("ben", "already_ordered", "700002")]
+        shutil.copy(copy, ledger)
+        desk.type("ledger", "adopt", ana, "--up-to-date")
+        desk.submit(save(tmp_path / "cem.csv", [row("cem", columns={"Last name": "C"})]))
+        assert len(desk.book) == 3
+
+
+def test_whoever_was_renamed_and_kept_is_recognised(tmp_path: Path) -> None:
+    """Married, moved, `settle --keep`; then the same person under the new e-mail address too: held."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        desk.submit(save(tmp_path / "hires.csv", [row("ana")]))
+        married = {"Last name": "Married", "ZIP / postal code": "10002", "Phone number": "+1 212 555 0199"}
+        text, _ = desk.submit(save(tmp_path / "moved.csv", [row("ana", columns=married)]), exit_code=4)
+        desk.type(*advised(text, "settle", "--keep"))
+        new = {"Email": "a.married@example.com", "First name": "Ana", **married}
+        _, results = desk.submit(save(tmp_path / "new.csv", [row("ana", columns=new)]), exit_code=4)
+        assert statuses(results) == [("a.married", "held", "")]
+        assert len(desk.book) == 1
+
+
+def test_an_unknown_row_of_another_ledger_is_compared_too(tmp_path: Path) -> None:
+    """Its person under another e-mail address, and its title under another reference, wait for it."""
+    with at_a_desk(tmp_path, HostileHub(Plan({"order": ["reset_after_placing"]}))) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana")]), exit_code=5)
+        with mending(results) as rows:
+            blank = {"order_status": "", "submitted_at": "", "run_id": "", "order_message": ""}
+            rows += [rows[0] | blank | {"Email": "ana@home.example.com"}]
+        new = ("--ledger", "new.sqlite")
+        desk.type("init", "--new", *new)
+        _, again = desk.submit(results, *new, exit_code=5)
+        assert [status for _, status, _ in statuses(again)] == ["unknown", "held"]
+        assert len(desk.book) == 1
+
+
+def test_results_whose_columns_were_renamed(tmp_path: Path) -> None:
+    """Two of our columns suffice to know that rows were ordered, or may have been."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ben")]))
+        rows = read(results)
+        named = {"order_status": "Order Status", "order_number": "Order Number"}
+        kept = [{named.get(name, name): text for name, text in each.items() if name != "run_id"} for each in rows]
+        desk.type("init", "--new", "--ledger", "new.sqlite")
+        _, held = desk.submit(save(tmp_path / "kept.csv", kept), "--ledger", "new.sqlite", exit_code=4)
+        assert {each["bo_order_status"] for each in read(held)} == {"held"}
+        assert "`batch-orders ledger adopt" in read(held)[0]["bo_order_message"]
+        assert len(desk.book) == 2
+
+
+def test_a_twin_is_placed_while_the_plan_waits(tmp_path: Path) -> None:
+    """Another run takes the same person, under another e-mail address, in hand before this one does: held."""
+    with at_a_desk(tmp_path, HostileHub(latency=0.2)) as desk:
+        people = [row(name, columns={"Last name": name}) for name in ("ben", "cem", "dora")]
+        first = save(tmp_path / "first.csv", [*people, row("ana")])
+        twin = save(tmp_path / "twin.csv", [row("ana", columns={"Email": "ana@home.example.com"})])
+        slow = desk.with_settings(rate="40/min")
+        with slow.program.start("submit", first, "--yes") as process:
+            while not desk.hub.count("order"):
+                assert process.poll() is None
+                time.sleep(0.01)
+            _, results = desk.submit(twin, exit_code=4)
+            process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert statuses(results) == [("ana", "held", "")]
+        assert [body["email"] for body in desk.book][-1] == "ana@example.com"
 
 
 def test_a_renamed_employees_row_says_that_it_was_ordered(tmp_path: Path) -> None:

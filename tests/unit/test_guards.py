@@ -80,7 +80,7 @@ def _plan(
                 *identity.traces(identity.normalise_email(remembered.email), remembered.contents),
             }
         )
-        for trace in traces_asked_for(orders)
+        for trace in traces_asked_for(order for _, order in orders)
     }
     return plan(
         checked,

@@ -48,6 +48,13 @@ def test_email_domains_are_a_labels() -> None:
     assert identity.normalise_email("ana@BÜCHER.example") == identity.normalise_email("ana@xn--bcher-kva.example")
 
 
+def test_two_domains_stay_two() -> None:
+    """Folding its case would make straße.de strasse.de; as the Internet spells it, it is another domain."""
+    domains = ("Straße.example", "xn--strae-oqa.example", "strasse.example")
+    spelled, label, other = (identity.normalise_email(f"max@{domain}") for domain in domains)
+    assert spelled == label != other
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [("1", "1.0"), ("1", " 1.00 "), ("Desk", "desk"), ("É", "E\u0301"), ("New Desk", "new  desk"), ("\uff11", "1")],

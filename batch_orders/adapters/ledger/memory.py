@@ -37,19 +37,23 @@ class Memory(Audit):
         with self._read() as connection:
             return {order.key: order for order in self._remembered(self._rows(connection, wanted))}
 
-    def look_alikes(self, traces: Iterable[str]) -> Mapping[str, tuple[Remembered, ...]]:
-        """By trace (identity.py), the orders that have it and were placed, or may have been."""
+    def look_alikes(self, traces: Iterable[str], *, besides: str = "") -> Mapping[str, tuple[Remembered, ...]]:
+        """By trace (identity.py), the orders that have it and were placed, or may have been, or are about to be.
+
+        About to be is what a run other than `besides` has in hand.
+        """
         by_hash = {self._keyed_hash(trace): trace for trace in traces}
         hashes = list(by_hash)
         maybe_placed = [state.value for state in (OrderState.ORDERED, OrderState.SENDING, OrderState.UNKNOWN)]
         found: dict[str, list[Remembered]] = {}
+        self._bury_dead_runs()
         with self._read() as connection:
             for start in range(0, len(hashes), MOST_KEYS):
                 query = (
                     select(schema.orders, schema.traces.c.hash)
                     .join(schema.traces, schema.traces.c.order_key == schema.orders.c.order_key)
                     .where(schema.traces.c.hash.in_(hashes[start : start + MOST_KEYS]))
-                    .where(schema.orders.c.state.in_(maybe_placed))
+                    .where(or_(schema.orders.c.state.in_(maybe_placed), schema.orders.c.claimed_by != besides))
                 )
                 rows = connection.execute(query).all()
                 for row, order in zip(rows, self._remembered(rows), strict=True):

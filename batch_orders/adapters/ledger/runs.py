@@ -19,7 +19,7 @@ from batch_orders.adapters.ledger.database import as_text, as_time, timestamp
 from batch_orders.adapters.ledger.memory import Memory
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
-from batch_orders.models import Claim, Claims, Order, OrderState, RunRecord
+from batch_orders.models import Claim, Claims, Contents, Order, OrderState, RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,9 +155,16 @@ class Runs(Memory):
         else:
             connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
             connection.execute(delete(schema.traces).where(schema.traces.c.order_key == key))
-        traces = {identity.employee_trace(order.employee), *identity.traces(order.employee, order.contents)}
-        rows = [{"order_key": key, "hash": self._keyed_hash(trace)} for trace in sorted(traces)]
-        connection.execute(insert(schema.traces), rows)
+        self._leave_traces(connection, key, order.employee, order.contents)
+
+    def _leave_traces(self, connection: Connection, key: str, employee: str, contents: Contents) -> None:
+        """By which an order of the same person is recognised; those that are there stay."""
+        known = select(schema.traces.c.hash).where(schema.traces.c.order_key == key)
+        there = {row.hash for row in connection.execute(known)}
+        traces = {identity.employee_trace(employee), *identity.traces(employee, contents)}
+        hashes = {self._keyed_hash(trace) for trace in traces} - there
+        if hashes:
+            connection.execute(insert(schema.traces), [{"order_key": key, "hash": each} for each in sorted(hashes)])
 
 
 def _is_free(row: Row[Any], run_id: str, order: Order, *, retry_rejected: bool) -> bool:

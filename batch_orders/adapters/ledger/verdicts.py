@@ -79,6 +79,8 @@ class Verdicts(Journal):
                 "other_contents": None,
             }
             self._settle(connection, order, "keep", note, values)
+            # Whoever was renamed, or moved, is recognised by the new name and address from now on, and by the old ones.
+            self._leave_traces(connection, order.key, identity.normalise_email(order.email), order.other_contents)
 
     def _settle(
         self, connection: Connection, order: Remembered, verdict: str, note: str, values: Mapping[str, Any]

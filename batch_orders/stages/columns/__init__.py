@@ -81,6 +81,7 @@ def map_columns(sheet: Sheet, mapping: MappingFile | None = None) -> Mapped:
         texts=made.texts,
         places=made.places,
         results=results,
+        told=results[:2] or _told_columns(sheet.headers),
         prefix=prefix,
         findings=made.findings,
         mapping=mapping.name if mapping else "",
@@ -205,3 +206,13 @@ def _result_columns(headers: Sequence[str]) -> tuple[tuple[int, ...], str]:
         if all(name in names for name in wanted):
             return tuple(names.index(name) for name in wanted), prefix
     return (), "bo_" if any(name in names for name in RESULT_COLUMNS) else ""
+
+
+def _told_columns(headers: Sequence[str]) -> tuple[int, ...]:
+    """The positions of status and order number where others of the five were renamed or taken out; () without both."""
+    names = [normalised(header) for header in headers]
+    for prefix in ("", "bo_"):
+        wanted = [normalised(prefix + name) for name in RESULT_COLUMNS[:2]]
+        if all(name in names for name in wanted):
+            return tuple(names.index(name) for name in wanted)
+    return ()

@@ -24,14 +24,14 @@ from batch_orders.models import (
     RowStatus,
     Severity,
 )
-from batch_orders.stages.plan.guards import guard, long_ago, numbers_in_sheet, traces_asked_for
+from batch_orders.stages.plan.guards import guard, long_ago, numbers_in_sheet, placed_since, traces_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batch_orders.models import Catalog, Checked, Contents, History, Order, Remembered
 
-__all__ = ["numbers_in_sheet", "plan", "standing", "traces_asked_for"]
+__all__ = ["numbers_in_sheet", "placed_since", "plan", "standing", "traces_asked_for"]
 
 
 def plan(
@@ -59,7 +59,8 @@ def plan(
     ]
     # A refused order, too, is held first if it looks like a mistake: it is not to be sent again until that is cleared.
     still_open = [p for p, d in enumerate(decisions) if d.settled is None or d.settled.status is RowStatus.REJECTED]
-    guarded = guard(checked, orders, loose_lines, history, open_orders=still_open, released=released)
+    doubtful = [p for p, d in enumerate(decisions) if d.settled and d.settled.status is RowStatus.UNKNOWN]
+    guarded = guard(checked, orders, loose_lines, history, open_orders=still_open, doubtful=doubtful, released=released)
     for position, messages in guarded.holds.items():
         decisions[position] = _held(decisions[position], " ".join(dict.fromkeys(messages)))
     placed = [d for d in decisions if d.settled and d.settled.status is RowStatus.ALREADY_ORDERED]
@@ -80,10 +81,7 @@ def plan(
 
 def _lines_in_doubt(checked: Checked) -> set[int]:
     """The lines of a results file whose rows say `unknown`."""
-    if not checked.mapped.results:
-        return set()
-    said = checked.mapped.own_values(checked.mapped.results[0])
-    return {line for line, status in enumerate(said) if status.strip() == RowStatus.UNKNOWN}
+    return {line for line, (status, _) in enumerate(checked.mapped.history()) if status == RowStatus.UNKNOWN}
 
 
 def _unknown_here(order: Order, key: str | None, checked: Checked) -> Decision:

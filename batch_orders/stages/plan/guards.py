@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from batch_orders.models import Checked, History, Order, Remembered
+    from batch_orders.models import Checked, Contents, History, Mapped, Order, Remembered
 
 # An order that was placed this long ago, and that no run has seen for so long, may be a rehire's.
 _LONG_AGO = timedelta(days=180)
@@ -41,14 +41,21 @@ def guard(
     history: History,
     *,
     open_orders: Sequence[int],
+    doubtful: Sequence[int],
     released: frozenset[str],
 ) -> Guarded:
-    """Which of the open orders (positions in `orders`: neither placed nor unknown) to hold, and why."""
+    """Which of the open orders (positions in `orders`: neither placed nor unknown) to hold, and why.
+
+    They are compared with each other, and with the `doubtful` (unknown) ones of the sheet.
+    """
     holds: dict[int, list[str]] = defaultdict(list)
     findings: list[Finding] = []
+    in_sheet = sorted({*open_orders, *doubtful})
     for position, code, message in (
-        *_near_duplicates(checked, orders, loose_lines, history, open_orders),
-        *_repeats(checked, orders, history, open_orders),
+        *_near_duplicates(
+            checked, orders, history, open_orders, _people_in_sheet(checked, orders, loose_lines, in_sheet)
+        ),
+        *_repeats(checked, orders, history, open_orders, in_sheet),
     ):
         key, order = orders[position]
         if key is None or key not in released:
@@ -82,22 +89,16 @@ def _about_order(
 def _near_duplicates(
     checked: Checked,
     orders: Sequence[tuple[str | None, Order]],
-    loose_lines: Sequence[int],
     history: History,
     open_orders: Sequence[int],
+    people: Mapping[str, Sequence[tuple[str, int]]],
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """Against the ledger's orders first, then against the sheet's own, where both are held."""
-    in_sheet = _people_in_sheet(checked, orders, loose_lines, open_orders)
     said = numbers_in_sheet(checked)
     for position in open_orders:
         order = orders[position][1]
         traces = identity.traces(order.employee, order.contents)
-        known = [
-            remembered
-            for trace in traces
-            for remembered in history.look_alikes.get(trace, ())
-            if identity.normalise_email(remembered.email) != order.employee
-        ]
+        known = _placed_for_another(order, history)
         # A results row that was ordered, with another e-mail address now: a person who was renamed, say.
         taken = [
             (email, said[line])
@@ -106,9 +107,9 @@ def _near_duplicates(
             and (email := history.known_numbers.get(said[line]))
             and identity.normalise_email(email) != order.employee
         ]
-        others = sorted({line for trace in traces for who, line in in_sheet[trace] if who != order.employee})
+        others = sorted({line for trace in traces for who, line in people.get(trace, ()) if who != order.employee})
         if known:
-            message = messages.near_duplicate_of_placed(known[0].email, known[0].order_number)
+            message = known
         elif taken:
             message = messages.number_of_another(*taken[0])
         elif others:
@@ -118,15 +119,24 @@ def _near_duplicates(
         yield position, FindingCode.NEAR_DUPLICATE, message
 
 
+def _placed_for_another(order: Order, history: History) -> str:
+    """What to say where the ledger has an order for this person under another e-mail address; "" where it has none."""
+    for trace in identity.traces(order.employee, order.contents):
+        for remembered in history.look_alikes.get(trace, ()):
+            if identity.normalise_email(remembered.email) != order.employee:
+                return messages.near_duplicate_of_placed(remembered.email, remembered.order_number)
+    return ""
+
+
 def _people_in_sheet(
     checked: Checked,
     orders: Sequence[tuple[str | None, Order]],
     loose_lines: Sequence[int],
-    open_orders: Sequence[int],
+    in_sheet: Sequence[int],
 ) -> Mapping[str, Sequence[tuple[str, int]]]:
     """By trace: who (an employee, or a row without an e-mail) has it, and at which line."""
     people: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for position in open_orders:
+    for position in in_sheet:
         order = orders[position][1]
         for trace in identity.traces(order.employee, order.contents):
             people[trace].append((order.employee, order.lines[0]))
@@ -143,40 +153,73 @@ def _people_in_sheet(
 
 
 def _repeats(
-    checked: Checked, orders: Sequence[tuple[str | None, Order]], history: History, open_orders: Sequence[int]
+    checked: Checked,
+    orders: Sequence[tuple[str | None, Order]],
+    history: History,
+    open_orders: Sequence[int],
+    in_sheet: Sequence[int],
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """The same employee, name and title under another reference, placed lately or in the same sheet."""
     by_person: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for position in open_orders:
+    for position in in_sheet:
         order = orders[position][1]
         by_person[order.employee, identity.full_name(order.contents)].append(position)
-    since = history.now - timedelta(days=history.repeat_days)
     for position in open_orders:
         order = orders[position][1]
-        titles, name = _titles(order), identity.full_name(order.contents)
-        placed = [
-            (title, remembered)
-            for remembered in history.look_alikes.get(identity.employee_trace(order.employee), ())
-            if identity.normalise_reference(remembered.order_reference) != order.reference
-            and identity.full_name(remembered.contents) == name
-            and (remembered.submitted_at is None or remembered.submitted_at >= since)
-            for title in sorted(titles & {item.product_title for item in remembered.contents.items})
-        ]
+        titles = _titles(order)
         twins = [
             (title, checked.mapped.row_number(orders[other][1].lines[0]))
-            for other in by_person[order.employee, name]
+            for other in by_person[order.employee, identity.full_name(order.contents)]
             if other != position
             for title in sorted(titles & _titles(orders[other][1]))
         ]
-        if placed:
-            title, remembered = placed[0]
-            yield position, FindingCode.REPEAT_ITEM, messages.repeat_of_placed(title, remembered.order_number)
-        elif twins:
-            yield position, FindingCode.REPEAT_ITEM, messages.repeat_in_sheet(*twins[0])
+        placed = _placed_lately(order, history)
+        if placed or twins:
+            yield position, FindingCode.REPEAT_ITEM, placed or messages.repeat_in_sheet(*twins[0])
+
+
+def _placed_lately(order: Order, history: History) -> str:
+    """What to say where the ledger has a title of this order for the same person under another reference; "" if not."""
+    since = history.now - timedelta(days=history.repeat_days)
+    for remembered in history.look_alikes.get(identity.employee_trace(order.employee), ()):
+        shared = sorted(_titles(order) & _titles_of(remembered.contents))
+        if (
+            shared
+            and identity.normalise_reference(remembered.order_reference) != order.reference
+            and identity.full_name(remembered.contents) == identity.full_name(order.contents)
+            and (remembered.submitted_at is None or remembered.submitted_at >= since)
+        ):
+            return messages.repeat_of_placed(shared[0], remembered.order_number)
+    return ""
+
+
+# What happened since the plan was made ------------------------------------------------------------------------
+
+
+def placed_since(
+    mapped: Mapped, orders: Iterable[tuple[str, Order]], history: History, *, released: frozenset[str]
+) -> Mapping[str, Finding]:
+    """By key, the orders that the ledger, looked at again, has a look-alike of by now, each with its finding.
+
+    A plan may wait for hours: at the question whether to go on, or behind another run.
+    """
+    found: dict[str, Finding] = {}
+    for key, order in orders:
+        near = _placed_for_another(order, history)
+        message = near or _placed_lately(order, history)
+        if message and key not in released:
+            code = FindingCode.NEAR_DUPLICATE if near else FindingCode.REPEAT_ITEM
+            told = f"{message} {messages.how_to_release(order_id(key))}"
+            found[key] = Finding(code=code, severity=Severity.ERROR, message=told, rows=mapped.row_numbers(order.lines))
+    return found
 
 
 def _titles(order: Order) -> set[str]:
-    return {item.product_title for item in order.contents.items if item.product_title}
+    return _titles_of(order.contents)
+
+
+def _titles_of(contents: Contents) -> set[str]:
+    return {identity.squeeze(item.product_title) for item in contents.items if item.product_title}
 
 
 # Rows that say they were ordered -------------------------------------------------------------------------------
@@ -200,24 +243,20 @@ def _unknown_history(
                         severity=Severity.ERROR,
                         message=messages.unknown_history(number, mapped.on_command_line),
                         rows=(row_number,),
-                        cells=(mapped.sheet.cell(mapped.rows[line], _number_column(checked)),),
+                        cells=(mapped.sheet.cell(mapped.rows[line], mapped.told[1]),),
                     ),
                 )
 
 
-def _number_column(checked: Checked) -> int:
-    return checked.mapped.results[1]
-
-
 def numbers_in_sheet(checked: Checked) -> dict[int, str]:
     """The order number that each line's row carries, where the sheet is a results file that comes back."""
-    if not checked.mapped.results:
-        return {}
-    column = checked.mapped.own_values(_number_column(checked))
-    return {line: text.strip() for line, text in enumerate(column) if text.strip()}
+    return {line: number for line, (_, number) in enumerate(checked.mapped.history()) if number}
 
 
-def traces_asked_for(orders: Sequence[tuple[str | None, Order]]) -> set[str]:
+def traces_asked_for(orders: Iterable[Order]) -> set[str]:
     """Every trace that the guards look up for these orders (see History.look_alikes)."""
-    people = {trace for _, order in orders for trace in identity.traces(order.employee, order.contents)}
-    return people | {identity.employee_trace(order.employee) for _, order in orders}
+    return {
+        trace
+        for order in orders
+        for trace in (identity.employee_trace(order.employee), *identity.traces(order.employee, order.contents))
+    }

@@ -178,10 +178,18 @@ class Limits:
 
 
 class SheetKind(StrEnum):
-    """What kind of file a sheet came in; results go back in the same kind."""
+    """What kind of file a sheet came in, by its usual suffix."""
 
     CSV = "csv"
     XLSX = "xlsx"
+    XLS = "xls"
+    XLSB = "xlsb"
+    ODS = "ods"
+
+    @property
+    def results(self) -> SheetKind:
+        """What its results are written as: CSV for CSV, and .xlsx for every workbook."""
+        return SheetKind.CSV if self is SheetKind.CSV else SheetKind.XLSX
 
 
 class Value(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batch_orders.models import Column
-from batch_orders.stages.columns import known_column, recognise
+from batch_orders.stages.columns import known_column, recognise, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -79,9 +79,15 @@ def header_row(table: Table) -> tuple[int, int]:
 def heads_orders(header: Sequence[str], known: int) -> bool:
     """Whether a header row, `known` of whose headers are known, is that of a sheet of orders.
 
-    It has the columns that every row needs to say who gets what.
+    It has all headers that are looked for, since a mapping file fits no other sheet; where none are, the columns that
+    every row needs to say who gets what.
     """
-    return known >= _ENOUGH and {Column.EMAIL, Column.PRODUCT_TITLE} <= {known_column(name) for name in header}
+    if known < _ENOUGH:
+        return False
+    wanted = {spelling(name) for name in _HEADERS.get()}
+    if wanted:
+        return wanted <= {spelling(name) for name in header}
+    return {Column.EMAIL, Column.PRODUCT_TITLE} <= {known_column(name) for name in header}
 
 
 def is_blank(row: Sequence[str]) -> bool:

@@ -632,7 +632,8 @@ def test_a_wrong_dimension_loses_no_rows(tmp_path: Path) -> None:
     """The dimension that openpyxl would believe is not asked."""
     path = workbook(tmp_path, [_HEAD, _ROW, _ROW])
     edited(path, SHEET_PART, r'<dimension ref="[^"]*"', '<dimension ref="A1:A2"')
-    assert cells(read_sheet(path)) == [["ana@example.com", "Apple Magic Mouse", "1"]] * 2
+    for name in (None, "Wave"):
+        assert cells(read_sheet(path, sheet_name=name)) == [["ana@example.com", "Apple Magic Mouse", "1"]] * 2
 
 
 def test_cells_without_references(tmp_path: Path) -> None:
@@ -770,6 +771,28 @@ def test_a_hidden_sheet_of_orders_beside_a_visible_one(tmp_path: Path) -> None:
     assert read_sheet(path, sheet_name="orders").sheet_name == "orders"
     path = sheets(tmp_path, orders=rows, **{"hidden lists": [["Product"], ["Mouse"]]})
     assert read_sheet(path).sheet_name == "orders"
+
+
+_FOREIGN = [["Mail address", "Town", "Laptop", "Notes"], ["a@example.com", "Berlin", "M", ""]]
+_MAPPED = ("Mail address", "Town", "Laptop")
+
+
+def test_a_mapping_files_headers_choose_the_sheet(tmp_path: Path) -> None:
+    """The one sheet that has them all is the sheet of orders; one that has some, or our own columns, is no rival."""
+    orders = [_NEEDED, [*_PERSON, 1]]
+    people = [["Mail address", "Town", "First name", "Last name"], ["a@example.com", "Berlin", "Ana", "Sample"]]
+    path = sheets(tmp_path, people=people, orders=orders, wave=_FOREIGN, prices=[["Laptop"], ["M"]])
+    assert read_sheet(path, headers=_MAPPED).sheet_name == "wave"
+    assert read_sheet(path).sheet_name == "orders"
+    assert read_sheet(path, headers=_MAPPED, sheet_name="people").sheet_name == "people"
+
+
+def test_two_sheets_with_a_mapping_files_headers(tmp_path: Path) -> None:
+    """Which one is not guessed."""
+    error = refused(sheets(tmp_path, wave=_FOREIGN, wave2=_FOREIGN, people=[_HEAD, _ROW]), headers=_MAPPED)
+    assert "“wave”, “wave2”" in error.message
+    error = refused(sheets(tmp_path, people=[_HEAD, _ROW], **{"hidden wave": _FOREIGN}), headers=_MAPPED)
+    assert "“hidden wave”" in error.message
 
 
 # --- what a spreadsheet hides --------------------------------------------------------------------------------------

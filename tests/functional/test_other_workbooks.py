@@ -16,8 +16,9 @@ import pytest
 
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import SheetError
-from batch_orders.models import SheetKind, Value
+from batch_orders.models import SheetKind, Template, Value
 from tests import office, ole2
+from tests.make_cases import CASES
 
 if TYPE_CHECKING:
     from batch_orders.models import Sheet
@@ -51,6 +52,8 @@ def test_cells_are_read(kind: str) -> None:
     assert _column(sheet, "Last name") == ["Sämple"] * 5
     assert _column(sheet, "Notes") == ["漢字 “x”", "TRUE", "1.25", "", "3"]
     assert _column(sheet, "Start") == ["2026-11-24"] * 5
+    if kind != "ods":  # where SheetJS hides no sheets; test_template.py has LibreOffice do that
+        assert sheet.template == Template(catalog_date=dt.date(2026, 11, 24), titles=frozenset({"Dock", "Mouse"}))
     date = sheet.values[0, 12]
     assert (date.value, date.number_format) == (dt.datetime(2026, 11, 24), "yyyy-mm-dd")  # noqa: DTZ001 - sheets have no zones
 
@@ -110,6 +113,18 @@ def test_as_libreoffice_writes_them(tmp_path: Path, kind: str) -> None:
         ("merged_cells", (5, 6), (2,), "B5:B6"),
         ("hidden_row", (7,), (), ""),
         ("hidden_row", (3, 4, 5, 6, 7), (12,), "column L"),
+    }
+
+
+@pytest.mark.timeout(240)
+def test_a_binary_workbook_as_libreoffice_reads_it(tmp_path: Path) -> None:
+    """Cell by cell and number by number, from an .xlsx that it saves."""
+    path = CASES / "xlsb-wave" / "sheet.xlsb"
+    ours, theirs = read_sheet(path), read_sheet(office.resave(path, "xlsx", tmp_path))
+    assert ours.frame.equals(theirs.frame)
+    assert (ours.headers, ours.row_numbers, ours.above) == (theirs.headers, theirs.row_numbers, theirs.above)
+    assert {place: value.value for place, value in ours.values.items()} == {
+        place: value.value for place, value in theirs.values.items()
     }
 
 

@@ -18,12 +18,12 @@ from batch_orders.adapters.ods_styles import OFFICE, TABLE, TEXT, Styles
 from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Table, is_blank
 from batch_orders.adapters.workbook_sheets import (
     MOST_SHEETS,
-    PIECES_A_ROW,
     STAMP_WITHIN,
     Area,
     Found,
     Grid,
     TooManyRowsError,
+    TooManySheetsError,
     rows_of,
     table_of,
 )
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 CONTENT: Final = "content.xml"
 _SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
-_MANIFEST = "META-INF/manifest.xml"
+_STYLES, _MANIFEST = "styles.xml", "META-INF/manifest.xml"
 
 _SHEET, _COLUMN, _ROW = (f"{TABLE}{name}" for name in ("table", "table-column", "table-row"))
 _CELL, _COVERED = f"{TABLE}table-cell", f"{TABLE}covered-table-cell"
@@ -58,6 +58,10 @@ _DATE, _DATE_AND_TIME, _TIME, _PERCENT = "yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss", "h
 # The cells of a row, and all those that are written once and stand for several: nobody has more.
 _MOST_IN_A_ROW, _MOST_REPEATED = 20_000, 1_000_000
 _MOST_SPACES = 1_000
+# For each row that the limits allow, on average; a part of the usual limit's size has no room for more full cells.
+_TAGS_A_ROW: Final = 20
+# The rows of a sheet, also blank ones: programs write those once with a count.
+_LAST_ROW: Final = 1_048_576
 
 
 class _Cell(NamedTuple):
@@ -87,10 +91,9 @@ def read_table(path: Path, safe: io.BytesIO, sheet_name: str | None, limits: Lim
     """
     styles = Styles()
     with zipfile.ZipFile(safe) as archive:
-        for name in ("styles.xml", CONTENT):
-            if name in archive.namelist():
-                with archive.open(name) as part:
-                    listen(part, styles)
+        if _STYLES in archive.namelist():
+            with archive.open(_STYLES) as part:
+                listen(part, styles)
         contents = _Contents(archive, styles, limits)
         with archive.open(CONTENT) as part:
             listen(part, contents)
@@ -171,7 +174,7 @@ class _Listener:
     """Makes rows of the tags of content.xml. What stands in them, below a cell's own text, is passed over."""
 
     def __init__(self, limits: Limits) -> None:
-        self._tags_left = limits.rows * PIECES_A_ROW
+        self._tags_left = limits.rows * _TAGS_A_ROW
         self._path: list[str] = []
         self._in_sheet = False
         self._row = self._column = 0
@@ -180,7 +183,7 @@ class _Listener:
         self._cell: Mapping[str, str] | None = None
         self._cell_depth = 0
         self._text: list[str] = []
-        self._paragraphs = self._in_row = 0
+        self._paragraphs = self._in_row = self._rows = 0
 
     def begin_sheet(self, attributes: Mapping[str, str]) -> None:
         """A sheet begins."""
@@ -201,7 +204,7 @@ class _Listener:
         if self._cell is not None:
             self._start_in_cell(name, attributes)
         elif name == _SHEET and self._path and self._path[-1] == _PARENT:
-            self._in_sheet, self._row = True, 0
+            self._in_sheet, self._row, self._rows = True, 0, 0
             self.begin_sheet(attributes)
         elif self._in_sheet and name == _COLUMN:
             self.see_column(attributes)
@@ -260,16 +263,34 @@ class _Listener:
         hidden, style = attributes.get(_VISIBILITY) in _HIDDEN, attributes.get(_DEFAULT_STYLE)
         self.see_row(_Row(number=self._row + 1, count=count, is_hidden=hidden, style=style, cells=self._cells))
         self._row += count
+        self._rows += 1
+        if self._rows > _LAST_ROW:
+            raise TooManyRowsError
 
 
 class _Contents(_Listener):
-    """Lists the sheets, each with its first rows."""
+    """Lists the sheets, each with its first rows; before them come the styles."""
 
     def __init__(self, archive: zipfile.ZipFile, styles: Styles, limits: Limits) -> None:
         super().__init__(limits)
         self.sheets: list[_Sheet] = []
         self.styles, self.limits = styles, limits
         self._archive = archive
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if not self.sheets:
+            self.styles.start(name, attributes)
+        super().start(name, attributes)
+
+    def text(self, text: str) -> None:
+        if not self.sheets:
+            self.styles.text(text)
+        super().text(text)
+
+    def end(self, name: str) -> None:
+        if not self.sheets:
+            self.styles.end(name)
+        super().end(name)
 
     def begin_sheet(self, attributes: Mapping[str, str]) -> None:
         is_hidden = attributes.get(f"{TABLE}style-name") in self.styles.hidden_tables
@@ -279,7 +300,7 @@ class _Contents(_Listener):
         within = STAMP_WITHIN if has_stamp else HEADER_WITHIN
         self.sheets.append(_Sheet(title, len(self.sheets), self, is_hidden=is_hidden, within=within))
         if len(self.sheets) > MOST_SHEETS:
-            raise ValueError("too many sheets")
+            raise TooManySheetsError
 
     def see_column(self, attributes: Mapping[str, str]) -> None:
         self.sheets[-1].columns.add(attributes)

@@ -12,7 +12,7 @@ import functools
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from openpyxl.styles.numbers import is_date_format
@@ -36,8 +36,6 @@ S = TypeVar("S", bound="Listed")
 GENERAL: Final = "General"
 # More sheets than anybody has; each costs something to look at.
 MOST_SHEETS: Final = 500
-# Records or tags for each row that the limits allow, on average: far more than a row of orders has.
-PIECES_A_ROW: Final = 40
 # Zeros that only a number's format shows: 00000, 00000-0000 (also as Excel writes it, 00000\-0000), [$-409]00000.
 _ZEROS = re.compile(r"(?:\[\$-[^\]]*\])?(0{2,}(?:\\?-0+)*)")
 # Rows among which a sheet's first one below the header is looked for.
@@ -58,6 +56,10 @@ class TooManyColumnsError(Exception):
     def __init__(self, cell: Cell) -> None:
         super().__init__()
         self.cell = cell
+
+
+class TooManySheetsError(Exception):
+    """More sheets than anybody has."""
 
 
 class Area(NamedTuple):
@@ -176,6 +178,9 @@ def damage_told(path: Path, limits: Limits) -> Iterator[None]:
     except TooManyColumnsError as error:
         what = messages.more_than(f"{limits.columns:,} columns ({error.cell})")
         raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_columns")) from None
+    except TooManySheetsError:
+        what = messages.more_than(f"{MOST_SHEETS} sheets")
+        raise SheetError(messages.too_large(path, what), hint=messages.save_anew()) from None
     except Exception as error:  # noqa: BLE001 - none of them has an exception of its own: a broken file raises anything
         raise SheetError(messages.damaged(path, type(error).__name__), hint=messages.save_as()) from None
 
@@ -215,7 +220,7 @@ def choose(path: Path, sheets: Sequence[S], asked_for: str | None) -> S:
     if asked_for is not None:
         return _asked_for(path, sheets, asked_for)
     if len(sheets) > MOST_SHEETS:
-        raise ValueError("too many sheets")
+        raise TooManySheetsError
     peeks = [_peek(sheet) for sheet in sheets]
     orders = [peek for peek in peeks if peek.has_orders]
     visible = [peek for peek in peeks if not peek.sheet.is_hidden]
@@ -245,22 +250,23 @@ def _asked_for(path: Path, sheets: Sequence[S], name: str) -> S:
 def _peek(sheet: S) -> _Peek[S]:
     rows: list[Sequence[str]] = []
     numbers: list[int] = []
-    has_rows = False
-    header = known = 0
     with contextlib.closing(sheet.texts()) as every_row:
+        below: list[tuple[int, Sequence[str]]] = []
         for number, texts in every_row:
-            if number <= HEADER_WITHIN:
-                rows.append(texts)
-                numbers.append(number)
-                header, known = header_row(Table(rows=rows, row_numbers=numbers))
-                has_rows = any(not is_blank(row) for row in rows[header + 1 :])
-            elif has_rows or not known:
+            if number > HEADER_WITHIN:
+                below = [(number, texts)]
                 break
-            elif number > _PEEK_WITHIN:
-                has_rows = True  # nobody knows, so it is not passed over
-            else:
-                has_rows = not is_blank(texts)
-    return _Peek(sheet, known, has_orders=has_rows and bool(known) and heads_orders(rows[header], known))
+            rows.append(texts)
+            numbers.append(number)
+        header, known = header_row(Table(rows=rows, row_numbers=numbers))
+        if not known:
+            return _Peek(sheet, 0, has_orders=False)
+        has_rows = any(not is_blank(row) for row in rows[header + 1 :]) or any(
+            # Further down nobody knows, so it is not passed over.
+            number > _PEEK_WITHIN or not is_blank(texts)
+            for number, texts in chain(below, every_row)
+        )
+    return _Peek(sheet, known, has_orders=has_rows and heads_orders(rows[header], known))
 
 
 def _template(sheets: Iterable[Listed]) -> Template | None:

@@ -110,21 +110,20 @@ class _Sheet:
 
 
 def _found(book: Any, cell: Any, place: Cell) -> Found | None:  # noqa: ANN401 - as above
-    number_format = _number_format(book, cell)
     match cell.ctype:
         case xlrd.XL_CELL_TEXT if cell.value:
             return Found(place, cell.value)
         case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_DATE:
             epoch = CALENDAR_MAC_1904 if book.datemode else CALENDAR_WINDOWS_1900
-            return number(place, cell.value, number_format, epoch)
+            return number(place, cell.value, _number_format(book, cell), epoch)
         case xlrd.XL_CELL_BOOLEAN:
-            return Found(place, bool(cell.value), number_format)
+            return Found(place, bool(cell.value), _number_format(book, cell))
         case xlrd.XL_CELL_ERROR:
             return Found(place, error_text_from_code.get(cell.value, "#ERROR"), is_error=True)
     return None  # blank, or an empty text
 
 
 def _number_format(book: Any, cell: Any) -> str:  # noqa: ANN401 - as above
-    if cell.xf_index is None:
+    if cell.xf_index >= len(book.xf_list):  # as xlrd has it where a workbook has hardly any styles
         return GENERAL
     return str(book.format_map[book.xf_list[cell.xf_index].format_key].format_str)

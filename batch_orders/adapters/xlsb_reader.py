@@ -10,7 +10,7 @@ import posixpath
 import struct
 import zipfile
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from openpyxl.styles.numbers import BUILTIN_FORMATS
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
@@ -18,12 +18,12 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 from batch_orders.adapters.workbook_sheets import (
     GENERAL,
     MOST_SHEETS,
-    PIECES_A_ROW,
     Area,
     Found,
     Grid,
     Hidden,
     TooManyRowsError,
+    TooManySheetsError,
     number,
     rows_of,
     table_of,
@@ -62,11 +62,8 @@ _PIECE: Final = 2**18
 _LAST_ROW: Final = 1_048_576
 _LAST_COLUMN: Final = 16_384
 _MOST_TEXTS: Final = 2_000_000
-
-
-class _Record(NamedTuple):
-    kind: int
-    data: bytes
+# For each row that the limits allow, on average: far more than a row of orders has.
+_RECORDS_A_ROW: Final = 30
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,16 +77,31 @@ class _Book:
     formats: Sequence[str] = ()
     epoch: dt.datetime = CALENDAR_WINDOWS_1900
 
-    def records(self, part: str) -> Iterator[_Record]:
-        """The records of a part, if there is such a part. TooManyRowsError where they are too many altogether."""
+    def records(self, part: str) -> Iterator[tuple[int, bytes]]:
+        """The records of a part, if there is such a part: each one's type, and its bytes.
+
+        ValueError or IndexError where the last is cut short, TooManyRowsError where they are too many altogether.
+        """
         if part not in self.archive.namelist():
             return
         with self.archive.open(part) as stream:
-            for record in _records(stream):
+            buffer, at = stream.read(_PIECE), 0
+            while True:
+                if len(buffer) - at < _LONGEST_HEAD:
+                    buffer, at = buffer[at:] + stream.read(_PIECE), 0
+                    if not buffer:
+                        return
                 self.records_left -= 1
                 if self.records_left < 0:
                     raise TooManyRowsError
-                yield record
+                kind, length, at = _head(buffer, at)
+                end = at + length
+                if end > len(buffer):
+                    buffer, at, end = buffer[at:] + stream.read(max(_PIECE, end - len(buffer))), 0, length
+                    if end > len(buffer):
+                        raise ValueError("a record is cut short")
+                yield kind, buffer[at:end]
+                at = end
 
 
 def read_table(path: Path, safe: io.BytesIO, sheet_name: str | None, limits: Limits) -> Table:
@@ -98,7 +110,7 @@ def read_table(path: Path, safe: io.BytesIO, sheet_name: str | None, limits: Lim
     SheetError as `choose`; whatever zipfile and the XML parser raise, ValueError or struct.error, where it is broken.
     """
     with zipfile.ZipFile(safe) as archive:
-        book = _Book(archive=archive, limits=limits, records_left=limits.rows * PIECES_A_ROW)
+        book = _Book(archive=archive, limits=limits, records_left=limits.rows * _RECORDS_A_ROW)
         sheets = _sheets(book)
         book.texts = _texts(book)
         book.formats = _formats(book)
@@ -125,23 +137,21 @@ class _Sheet:
 
     def _cells(self, hidden: Hidden) -> Iterator[Found]:
         row, column = 0, -1
-        for record in self._book.records(self._part):
-            kind, data = record
+        for kind, data in self._book.records(self._part):
             if kind == _ROW_HEADER:
                 row, column = _row(data, after=row), -1
                 if data[11] & 0x10:  # fDyZero: no height
                     hidden.rows.add(row)
             elif kind <= _SHORT_SHARED or kind == _RICH_STRING:
-                if _SHORT_BLANK <= kind <= _SHORT_SHARED:
-                    kind, data = kind - _SHORT, struct.pack("<I", column + 1) + data
-                at, style = struct.unpack_from("<II", data)
+                whole, its_data = _in_full(kind, data, column)
+                at, style = struct.unpack_from("<II", its_data)
                 if not row or not column < at < _LAST_COLUMN:
                     raise ValueError("cells out of order")
                 column = at
-                if kind != _BLANK:
-                    yield self._found(Cell(row, column + 1), kind, data, style & 0xFFFFFF)
+                if whole != _BLANK:
+                    yield self._found(Cell(row, column + 1), whole, its_data, style & 0xFFFFFF)
             else:
-                _see(record, hidden, self._book.limits)
+                _see(kind, data, hidden, self._book.limits)
 
     def _found(self, cell: Cell, kind: int, data: bytes, style: int) -> Found:
         formats = self._book.formats
@@ -155,40 +165,31 @@ def _row(data: bytes, *, after: int) -> int:
     return row
 
 
-def _see(record: _Record, hidden: Hidden, limits: Limits) -> None:
+def _in_full(kind: int, data: bytes, before: int) -> tuple[int, bytes]:
+    """A cell's record with its column: a short one stands for the cell after the last one."""
+    if _SHORT_BLANK <= kind <= _SHORT_SHARED:
+        return kind - _SHORT, struct.pack("<I", before + 1) + data
+    return kind, data
+
+
+def _see(kind: int, data: bytes, hidden: Hidden, limits: Limits) -> None:
     """What a sheet hides, but for rows."""
-    if record.kind == _COLUMN:
-        first, last = struct.unpack_from("<II", record.data)
-        if struct.unpack_from("<H", record.data, 16)[0] & 1:
+    if kind == _COLUMN:
+        first, last = struct.unpack_from("<II", data)
+        if struct.unpack_from("<H", data, 16)[0] & 1:
             hidden.columns.append((first + 1, last + 1))
-    elif record.kind == _MERGED:
-        top, bottom, left, right = struct.unpack_from("<IIII", record.data)
+    elif kind == _MERGED:
+        top, bottom, left, right = struct.unpack_from("<IIII", data)
         hidden.merged.append(Area(top + 1, bottom + 1, left + 1, right + 1))
     if len(hidden.merged) > limits.rows or len(hidden.columns) > _LAST_COLUMN:
         raise ValueError("too many of them")
 
 
-def _records(stream: IO[bytes]) -> Iterator[_Record]:
-    """The records of a part, read in pieces. ValueError where the last one is cut short."""
-    buffer, at = stream.read(_PIECE), 0
-    while True:
-        if len(buffer) - at < _LONGEST_HEAD:
-            buffer, at = buffer[at:] + stream.read(_PIECE), 0
-            if not buffer:
-                return
-        kind, length, at = _head(buffer, at)
-        end = at + length
-        if end > len(buffer):
-            buffer, at, end = buffer[at:] + stream.read(max(_PIECE, end - len(buffer))), 0, length
-            if end > len(buffer):
-                raise ValueError("a record is cut short")
-        yield _Record(kind, buffer[at:end])
-        at = end
-
-
 def _head(buffer: bytes, at: int) -> tuple[int, int, int]:
     """A record's type, its length, and where its bytes begin. IndexError where it is cut short."""
-    kind = buffer[at]
+    kind, length = buffer[at], buffer[at + 1]
+    if not (kind | length) & _TWO_BYTES:  # as most are
+        return kind, length, at + 2
     at += 1
     if kind & _TWO_BYTES:
         kind = (kind & _SEVEN_BITS) | (buffer[at] & _SEVEN_BITS) << 7
@@ -221,18 +222,18 @@ def _sheets(book: _Book) -> list[_Sheet]:
     with book.archive.open(_RELATIONS) as part:
         listen(part, relations)
     sheets = []
-    for record in book.records(WORKBOOK):
-        if record.kind == _WORKBOOK_PROPERTIES and record.data[0] & 1:
+    for kind, data in book.records(WORKBOOK):
+        if kind == _WORKBOOK_PROPERTIES and data[0] & 1:
             book.epoch = CALENDAR_MAC_1904
-        elif record.kind == _SHEET:
-            (state,) = struct.unpack_from("<I", record.data)
-            relation, offset = _text(record.data, 8)
-            title, _ = _text(record.data, offset)
+        elif kind == _SHEET:
+            (state,) = struct.unpack_from("<I", data)
+            relation, offset = _text(data, 8)
+            title, _ = _text(data, offset)
             part_name = relations.targets.get(relation, "")
             if "/worksheets/" in part_name:
                 sheets.append(_Sheet(title, part_name, book, is_hidden=state != 0))
         if len(sheets) > MOST_SHEETS:
-            raise ValueError("too many sheets")
+            raise TooManySheetsError
     return sheets
 
 
@@ -256,10 +257,10 @@ class _Relations:
 
 def _texts(book: _Book) -> list[str]:
     texts: list[str] = []
-    for record in book.records(_STRINGS):
-        if record.kind == _SHARED_ITEM:
+    for kind, data in book.records(_STRINGS):
+        if kind == _SHARED_ITEM:
             # The byte before each text says whether it is rich or has phonetics, which come after it.
-            texts.append(_text(record.data, 1)[0])
+            texts.append(_text(data, 1)[0])
             if len(texts) > _MOST_TEXTS:
                 raise ValueError("too many texts")
     return texts
@@ -270,13 +271,13 @@ def _formats(book: _Book) -> list[str]:
     known = dict(BUILTIN_FORMATS)
     formats: list[str] = []
     in_cells = False
-    for record in book.records(_STYLES):
-        if record.kind == _FORMAT:
-            known[struct.unpack_from("<H", record.data)[0]] = _text(record.data, 2)[0]
-        elif record.kind in {_CELL_XFS, _END_CELL_XFS}:
-            in_cells = record.kind == _CELL_XFS
-        elif record.kind == _XF and in_cells:
-            formats.append(known.get(struct.unpack_from("<H", record.data, 2)[0], GENERAL))
+    for kind, data in book.records(_STYLES):
+        if kind == _FORMAT:
+            known[struct.unpack_from("<H", data)[0]] = _text(data, 2)[0]
+        elif kind in {_CELL_XFS, _END_CELL_XFS}:
+            in_cells = kind == _CELL_XFS
+        elif kind == _XF and in_cells:
+            formats.append(known.get(struct.unpack_from("<H", data, 2)[0], GENERAL))
     return formats
 
 

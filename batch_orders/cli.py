@@ -125,6 +125,8 @@ def _fault_options(command: Callable[..., int]) -> Callable[..., int]:
 def cli(**_common: Any) -> None:  # noqa: ANN401 - click's own options; the commands read them from the context
     """Turn a new-hire sheet into Device Hub orders: each sent at most once, none lost.
 
+    A sheet is a CSV file or a workbook (.xlsx, .xlsm, .xls, .xlsb or .ods).
+
     \b
     Exit codes:
       0  every row is ordered, now or earlier (check: or ready)

@@ -178,10 +178,18 @@ class Limits:
 
 
 class SheetKind(StrEnum):
-    """What kind of file a sheet came in; results go back in the same kind."""
+    """What kind of file a sheet came in, by its usual suffix."""
 
     CSV = "csv"
     XLSX = "xlsx"
+    XLS = "xls"
+    XLSB = "xlsb"
+    ODS = "ods"
+
+    @property
+    def results(self) -> SheetKind:
+        """What its results are written as: CSV for CSV, and .xlsx for every workbook."""
+        return SheetKind.CSV if self is SheetKind.CSV else SheetKind.XLSX
 
 
 class Value(NamedTuple):
@@ -294,9 +302,14 @@ class MappingFile:
     @property
     def headers(self) -> tuple[str, ...]:
         """Every header of the sheet that the file names."""
+        return (*self.needed_headers, *self.ignore)
+
+    @property
+    def needed_headers(self) -> tuple[str, ...]:
+        """Those that the sheet must have: what is only to be ignored may be absent."""
         named = [header for source in self.columns.values() for header in source.headers]
         named += [header for item in self.items for header in (item.header, item.quantity) if header]
-        return (*dict.fromkeys(named), *self.ignore)
+        return tuple(dict.fromkeys(named))
 
     @staticmethod
     def folded(text: str) -> str:

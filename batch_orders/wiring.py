@@ -59,7 +59,7 @@ class SheetRequest:
 
     def read(self, limits: Limits) -> Sheet:
         """The sheet as it is in the file."""
-        headers = self.mapping.headers if self.mapping else ()
+        headers = self.mapping.needed_headers if self.mapping else ()
         return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding, headers=headers, limits=limits)
 
 

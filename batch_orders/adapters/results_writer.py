@@ -42,7 +42,7 @@ def results_path(source: Path, kind: SheetKind, output: Path | None) -> Path:
         return output
     earlier = RESULTS_NAME.fullmatch(source.stem)
     name = earlier["name"] if earlier else f"{source.stem}.results"
-    return source.with_name(f"{name}.{kind.value}")
+    return source.with_name(f"{name}.{kind.results.value}")
 
 
 def failed_path(results: Path) -> Path:
@@ -169,8 +169,11 @@ def _render(kind: SheetKind, report: Report) -> bytes:
     from batch_orders.adapters import own_workbook  # noqa: PLC0415
     from batch_orders.adapters.results_xlsx import render_xlsx  # noqa: PLC0415
 
-    if report.partial or report.mapped.sheet.kind is not SheetKind.XLSX or not report.mapped.sheet.content:
+    came = report.mapped.sheet.kind
+    if report.partial or came is SheetKind.CSV or not report.mapped.sheet.content:
         return render_xlsx(report)
+    if came is not SheetKind.XLSX:
+        return render_xlsx(report, [runs.other_workbook(came.value)])
     try:
         return own_workbook.render(report)
     except own_workbook.UnexpectedLayoutError as error:

@@ -1,4 +1,4 @@
-"""What the readers of CSV and Excel files share: the raw table, and where the header stands."""
+"""What the readers of CSV files and workbooks share: the raw table, and where the header stands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from batch_orders.stages.columns import recognise
+from batch_orders.models import Column
+from batch_orders.stages.columns import known_column, recognise, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # Rows, by Excel's numbers, among which the header is looked for: a title block may stand above it.
 HEADER_WITHIN: Final = 20
+# A sheet with fewer known headers than this has them by chance ("Item" in a list of notes) where another has more.
+_ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,7 @@ class Table:
     `oddities` are what the file hides from the header on. A row that looks blank because of one is not left out.
     """
 
-    rows: Sequence[list[str]]
+    rows: Sequence[Sequence[str]]
     row_numbers: Sequence[int]
     name: str | None = None
     originals: Mapping[tuple[int, int], Value] = field(default_factory=dict)
@@ -71,6 +74,20 @@ def header_row(table: Table) -> tuple[int, int]:
         if known > most:
             best, most = position, known
     return best, most
+
+
+def heads_orders(header: Sequence[str], known: int) -> bool:
+    """Whether a header row, `known` of whose headers are known, is that of a sheet of orders.
+
+    It has all headers that are looked for, since a mapping file fits no other sheet; where none are, the columns that
+    every row needs to say who gets what.
+    """
+    if known < _ENOUGH:
+        return False
+    wanted = {spelling(name) for name in _HEADERS.get()}
+    if wanted:
+        return wanted <= {spelling(name) for name in header}
+    return {Column.EMAIL, Column.PRODUCT_TITLE} <= {known_column(name) for name in header}
 
 
 def is_blank(row: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Reading sheets: any CSV or Excel file becomes a `Sheet` of text cells, and nothing is guessed.
+"""Reading sheets: any CSV file or workbook becomes a `Sheet` of text cells, and nothing is guessed.
 
 What kind a file is its contents say, not its name. `NA` stays Namibia, `02139` keeps its zero; row numbers are those
 that Excel shows.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from batch_orders.adapters import csv_reader, xlsx_reader
+from batch_orders.adapters import csv_reader, zip_reader
 from batch_orders.adapters.sheet_parts import Table, header_row, is_blank, looking_for, width
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from batch_orders.models import Oddity
 
-_WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xltx", ".xltm"})
-_OTHER_SUFFIXES = frozenset({".xls", ".xlsb", ".ods", ".numbers", ".pdf"})
+_WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods"})
+_OTHER_SUFFIXES = frozenset({".numbers", ".pdf"})
 _TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _OLE2 = b"\xd0\xcf\x11\xe0"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive with nothing in it
@@ -75,14 +75,24 @@ def _sheet_in(path: Path, *, sheet_name: str | None, encoding: str | None, limit
     if encoding is not None:
         csv_reader.require_encoding(encoding)
     content = _read(path, limits)
+    kind, table = _kind_and_table(path, content, sheet_name, encoding, limits)
+    if kind is not SheetKind.CSV and path.suffix.lower() in _TEXT_SUFFIXES:
+        raise SheetError(messages.workbook_named_like_text(path), hint=messages.rename_to(f".{kind}"))
+    return _sheet(path, content, kind, table, limits)
+
+
+def _kind_and_table(
+    path: Path, content: bytes, sheet_name: str | None, encoding: str | None, limits: Limits
+) -> tuple[SheetKind, Table]:
     if content.startswith(_OLE2):
-        raise SheetError(messages.password_protected(path), hint=messages.take_password_off())
+        # xlrd takes a while to import, and few files need it
+        from batch_orders.adapters import ole2_reader  # noqa: PLC0415
+
+        return SheetKind.XLS, ole2_reader.read_table(path, content, sheet_name, limits)
     if content.startswith(_ZIP):
-        if path.suffix.lower() in _TEXT_SUFFIXES and xlsx_reader.is_workbook(content):
-            raise SheetError(messages.workbook_named_like_text(path), hint=messages.rename_to_xlsx())
-        return _sheet(path, content, SheetKind.XLSX, xlsx_reader.read_table(path, content, sheet_name, limits), limits)
+        return zip_reader.read_table(path, content, sheet_name, limits)
     _refuse_what_is_no_text(path, content)
-    return _sheet(path, content, SheetKind.CSV, csv_reader.read_table(path, content, encoding, limits), limits)
+    return SheetKind.CSV, csv_reader.read_table(path, content, encoding, limits)
 
 
 def _read(path: Path, limits: Limits) -> bytes:

@@ -36,4 +36,4 @@ def read_stamp(rows: Iterable[Sequence[object]]) -> Template | None:
     except ValueError:
         return None
     found = [line[0] for number, line in enumerate(lines, start=2) if number >= FIRST_ROW and line]
-    return Template(catalog_date=catalog_date, titles=frozenset(str(title) for title in found if title is not None))
+    return Template(catalog_date=catalog_date, titles=frozenset(str(title) for title in found if title))

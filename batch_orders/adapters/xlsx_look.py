@@ -6,15 +6,18 @@ openpyxl drops). A document type, and with it every entity, is refused; so is, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
-from xml.parsers import expat
+from typing import IO, TYPE_CHECKING, Final
 
 from openpyxl.utils import coordinate_to_tuple, range_boundaries
 
+from batch_orders.adapters.sheet_parts import HEADER_WITHIN
+from batch_orders.adapters.workbook_sheets import Area, Hidden, TooManyColumnsError, TooManyRowsError
+from batch_orders.adapters.xml_events import listen
 from batch_orders.models import Cell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batch_orders.models import Limits
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main "
@@ -26,69 +29,28 @@ _LAST_ROW: Final = 1_048_576
 _LAST_COLUMN: Final = 16_384
 
 
-class Area(NamedTuple):
-    """A merged area: its first and last rows and columns, from 1, and its name ("A2:B3")."""
+def look(stream: IO[bytes], limits: Limits) -> Hidden:
+    """Everything odd in a worksheet, but for errors, which are cells like others.
 
-    top: int
-    bottom: int
-    left: int
-    right: int
-    name: str
-
-
-class TooManyRowsError(Exception):
-    """More rows hold something than the limits allow."""
-
-
-class TooManyColumnsError(Exception):
-    """A cell further right than the limits allow holds something."""
-
-    def __init__(self, cell: Cell) -> None:
-        super().__init__()
-        self.cell = cell
-
-
-@dataclass(slots=True, kw_only=True)
-class Look:
-    """What was seen. Rows and columns count from 1."""
-
-    without_value: list[Cell] = field(default_factory=list)
-    merged: list[Area] = field(default_factory=list)
-    hidden_rows: set[int] = field(default_factory=set)
-    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
-
-
-def look(stream: IO[bytes], limits: Limits, *, extra_rows: int) -> Look:
-    """Everything odd in a worksheet.
-
-    ValueError, TypeError, KeyError or the XML parser's error where it is broken; TooManyRowsError (beyond `extra_rows`
-    for a title block and the header) or TooManyColumnsError where it is too large.
+    ValueError, TypeError, KeyError or the XML parser's error where it is broken; TooManyRowsError (beyond some for a
+    title block and the header) or TooManyColumnsError where it is too large.
     """
-    eye = _Eye(limits.rows + extra_rows, limits.columns)
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = eye.start
-    parser.EndElementHandler = eye.end
-    parser.CharacterDataHandler = eye.text
-    parser.StartDoctypeDeclHandler = _refuse_document_type
-    parser.ParseFile(stream)
+    eye = _Eye(limits.rows + HEADER_WITHIN, limits.columns)
+    listen(stream, eye)
     return eye.seen
-
-
-def _refuse_document_type(*_: object) -> None:
-    raise ValueError("a document type")
 
 
 class _Eye:
     """What the parser calls, in the order of the document."""
 
     def __init__(self, most_rows: int, most_columns: int) -> None:
-        self.seen = Look()
+        self.seen = Hidden()
         self._most_rows, self._most_columns = most_rows, most_columns
         self._row = self._column = self._full_rows = 0
         self._holds_something = self._row_holds = False
         self._is_text = self._in_value = self._has_value = self._is_formula = False
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == _CELL:
             self._begin_cell(attributes)
         elif name == _VALUE:
@@ -100,8 +62,8 @@ class _Eye:
         elif name == _ROW:
             self._begin_row(attributes)
         elif name == _COLUMN and attributes.get("hidden") in _TRUE:
-            self.seen.hidden_columns.append((int(attributes["min"]), int(attributes["max"])))
-            self._refuse_more_than(_LAST_COLUMN, len(self.seen.hidden_columns))
+            self.seen.columns.append((int(attributes["min"]), int(attributes["max"])))
+            self._refuse_more_than(_LAST_COLUMN, len(self.seen.columns))
         elif name == _MERGE:
             self.seen.merged.append(_area(attributes["ref"]))
             self._refuse_more_than(self._most_rows, len(self.seen.merged))
@@ -120,15 +82,15 @@ class _Eye:
             if self._full_rows > self._most_rows:
                 raise TooManyRowsError
 
-    def _begin_row(self, attributes: dict[str, str]) -> None:
+    def _begin_row(self, attributes: Mapping[str, str]) -> None:
         row = int(float(attributes.get("r", self._row + 1)))
         if not self._row < row <= _LAST_ROW:
             raise ValueError("rows out of order")
         self._row, self._column, self._row_holds = row, 0, False
         if attributes.get("hidden") in _TRUE:
-            self.seen.hidden_rows.add(row)
+            self.seen.rows.add(row)
 
-    def _begin_cell(self, attributes: dict[str, str]) -> None:
+    def _begin_cell(self, attributes: Mapping[str, str]) -> None:
         reference = attributes.get("r")
         row, column = coordinate_to_tuple(reference) if reference else (self._row, self._column + 1)
         if row != self._row or not self._column < column <= _LAST_COLUMN:
@@ -157,4 +119,4 @@ def _area(name: str) -> Area:
     left, top, right, bottom = range_boundaries(name)
     if left is None or top is None or right is None or bottom is None:
         raise ValueError("not an area of cells")
-    return Area(top=top, bottom=bottom, left=left, right=right, name=name)
+    return Area(top=top, bottom=bottom, left=left, right=right)

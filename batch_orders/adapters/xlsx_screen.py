@@ -35,6 +35,9 @@ _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
 _TEXTS = re.compile(r"xl/sharedStrings\.xml", re.IGNORECASE)
+# The sheets of an .ods; sheets and texts of an .xlsb are no XML.
+_CONTENT = "content.xml"
+_BINARY = re.compile(r"xl/(?:workbook|styles)\.bin")
 _ROWS_END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?sheetData")
 _XML = re.compile(r".*\.(?:xml|rels)", re.IGNORECASE)
 
@@ -75,8 +78,8 @@ def refuse_bombs(path: Path, archive: zipfile.ZipFile, limits: Limits) -> None:
         what = messages.unpacks_to(inflated, len(entries))
         raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_unpacked_size"))
     for entry in entries:
-        is_xml = _XML.fullmatch(entry.filename) is not None
-        if is_xml and not _grows(entry.filename) and entry.file_size > _MOST_OF_ANOTHER_PART:
+        is_read = _XML.fullmatch(entry.filename) or _BINARY.fullmatch(entry.filename)
+        if is_read and not _grows(entry.filename) and entry.file_size > _MOST_OF_ANOTHER_PART:
             what = messages.part_unpacks_to(entry.filename, entry.file_size)
             raise SheetError(messages.too_large(path, what), hint=messages.save_anew())
 
@@ -102,7 +105,7 @@ def screened(archive: zipfile.ZipFile) -> io.BytesIO:
 
 def _grows(name: str) -> bool:
     """Whether a part may grow with the number of rows."""
-    return _SHEET.fullmatch(name) is not None or _TEXTS.fullmatch(name) is not None
+    return name == _CONTENT or _SHEET.fullmatch(name) is not None or _TEXTS.fullmatch(name) is not None
 
 
 def _pieces(part: IO[bytes]) -> Iterator[bytes]:

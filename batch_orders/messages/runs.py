@@ -170,8 +170,17 @@ def how_to_write_results(run_id: str | None) -> str:
 def plain_results(reason: str = "") -> tuple[str, str]:
     """The summary's line where the results could not stand in the person's own workbook."""
     has = f"it has {reason}" if reason else "it is laid out in an unusual way"
+    return _plain(f"{has}, and so could not be added to safely")
+
+
+def other_workbook(suffix: str) -> tuple[str, str]:
+    """The summary's line where the person's own workbook is in a format that is read, but not written."""
+    return _plain(f"it is an .{suffix} file, and results are written as .xlsx")
+
+
+def _plain(why: str) -> tuple[str, str]:
     text = (
         "These results stand in a plain workbook, with your rows but without your other sheets, formulas and formats: "
-        f"{has}, and so could not be added to safely. Your own file is as it was."
+        f"{why}. Your own file is as it was."
     )
     return ("Layout", text)

@@ -54,7 +54,7 @@ def is_folder(path: Path) -> str:
 
 def name_a_file() -> str:
     """After a folder, or something else that is no file."""
-    return "Name one file: an Excel workbook (.xlsx) or a CSV file."
+    return "Name one file: a workbook (.xlsx, .xls, .xlsb or .ods) or a CSV file."
 
 
 def no_regular_file() -> str:
@@ -79,7 +79,7 @@ def save_as() -> str:
 
 def named_like_a_workbook(path: Path) -> str:
     """Text under a workbook's name."""
-    return f"{path.name} is named like an Excel workbook, but is not an Excel workbook. Nothing was sent."
+    return f"{path.name} is named like a workbook, but is not a workbook. Nothing was sent."
 
 
 def rename_or_save() -> str:
@@ -89,22 +89,25 @@ def rename_or_save() -> str:
 
 def workbook_named_like_text(path: Path) -> str:
     """A workbook under a CSV file's name."""
-    return f"{path.name} is an Excel workbook, but is not named like one. Nothing was sent."
+    return f"{path.name} is a workbook, but is not named like one. Nothing was sent."
 
 
-def rename_to_xlsx() -> str:
+def rename_to(suffix: str) -> str:
     """After a wrong suffix."""
-    return "Rename it to end in .xlsx and run the same command again."
+    return f"Rename it to end in {suffix} and run the same command again."
 
 
 def password_protected(path: Path) -> str:
-    """OLE2: an encrypted workbook or an old one."""
-    return f"{path.name} is password-protected, or in the old .xls format. Nothing was sent."
+    """A workbook that is encrypted as a whole."""
+    return f"{path.name} is password-protected. Nothing was sent."
 
 
 def take_password_off() -> str:
-    """After an OLE2 file."""
-    return "Open it in Excel, take the password off (File > Info > Protect Workbook), and save it as .xlsx."
+    """After an encrypted workbook."""
+    return (
+        "Open it, take the password off (in Excel: File > Info > Protect Workbook; in LibreOffice: save it under "
+        "another name, without “Save with password”), and save it."
+    )
 
 
 def damaged(path: Path, reason: str) -> str:

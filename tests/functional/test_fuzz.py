@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import SheetError
-from tests.make_cases import cases
+from tests.make_cases import CASES, cases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CASES = cases()
+_OTHERS = [f"{kind}-wave/sheet.{kind}" for kind in ("xls", "xlsb", "ods")]
+_CASES = cases() | {name: (CASES / name).read_bytes() for name in _OTHERS}
 _TEXTS = sorted(name for name in _CASES if name.endswith(".csv"))
-_WORKBOOKS = sorted(name for name in _CASES if name.startswith("xlsx-"))
+_WORKBOOKS = sorted(name for name in _CASES if name.startswith(("xlsx-", "xlsb-", "ods-")))
 # What a reader trips over, if over anything.
 _BITS = st.one_of(
     st.binary(max_size=6),
@@ -71,6 +72,13 @@ def test_mutated_parts_of_workbooks(
         for place, content in parts.items():
             archive.writestr(place, content)
     _read(tmp_path / "wave.xlsx", buffer.getvalue())
+
+
+@settings(suppress_health_check=_QUIET, deadline=None, max_examples=200)
+@given(_CHANGES)
+def test_mutated_old_workbooks(tmp_path: Path, changes: list[tuple[int, int, bytes]]) -> None:
+    """The records of an .xls, and the OLE2 archive around them, which has no checksum."""
+    _read(tmp_path / "wave.xls", _mutated(_CASES["xls-wave/sheet.xls"], changes))
 
 
 @pytest.mark.parametrize("name", sorted(_CASES))

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from openpyxl import Workbook
 
 from tests.program import SAMPLES, Program
 
@@ -62,6 +63,21 @@ def test_a_legacy_list_becomes_orders_and_comes_back(program: Program, hub: Sand
     again = program.json("submit", results, "--mapping", _MAPPING, "--yes", exit_code=0)
     assert again["counts"]["already_ordered"] == 6
     assert len(hub.orders) == 6
+
+
+def test_a_legacy_workbook_with_more_sheets(program: Program) -> None:
+    """The sheet that the mapping fits is found without --sheet; a header that is only ignored may be missing."""
+    book = Workbook()
+    with (program.folder / _SHEET).open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            book.worksheets[0].append(row)
+    people = book.create_sheet("People")
+    people.append(["Email", "First name", "Last name", "Product", "Quantity"])
+    people.append(["ana@example.com", "Ana", "Sample", "Dock", 1])
+    book.save(program.folder / "assets.xlsx")
+    mapping = program.folder / _MAPPING
+    mapping.write_text('ignore = ["Last seen"]\n' + mapping.read_text(encoding="utf-8"), encoding="utf-8")
+    assert program.json("check", "assets.xlsx", "--mapping", _MAPPING, exit_code=0)["counts"]["ready"] == 6
 
 
 def test_the_results_file_without_its_mapping_is_refused(program: Program, hub: Sandbox) -> None:

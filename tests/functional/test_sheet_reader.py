@@ -186,7 +186,7 @@ def test_an_empty_file(tmp_path: Path, content: bytes) -> None:
 def test_text_named_like_a_workbook(tmp_path: Path, name: str) -> None:
     """Told as what it is not, and what to do if it is CSV."""
     error = refused(text_file(tmp_path, "Email,Quantity\na@example.com,1\n", name))
-    assert "not an Excel workbook" in error.message
+    assert "is not a workbook" in error.message
     assert "rename" in error.hint
 
 
@@ -195,15 +195,15 @@ def test_a_workbook_named_like_text(tmp_path: Path, name: str) -> None:
     """Told as what it is."""
     path = workbook(tmp_path, [_HEAD, _ROW]).rename(tmp_path / name)
     error = refused(path)
-    assert "is an Excel workbook" in error.message
+    assert "is a workbook" in error.message
     assert ".xlsx" in error.hint
 
 
 @pytest.mark.parametrize(
     ("content", "name", "says"),
     [
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "wave.xlsx", "password-protected"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "wave.xls", ".xls"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "wave.xlsx", "damaged"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "wave.xls", "damaged"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "wave.csv", "PDF"),
         (b"%PDF-1.7\n", "wave.xlsx", "PDF"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "wave.csv", "picture"),
@@ -228,15 +228,15 @@ def test_other_kinds_of_files(tmp_path: Path, content: bytes, name: str, says: s
 @pytest.mark.parametrize(
     ("part", "name", "says"),
     [
-        ("xl/workbook.bin", "wave.xlsb", ".xlsb"),
-        ("content.xml", "wave.ods", ".ods"),
+        ("xl/workbook.bin", "wave.xlsb", "damaged"),
+        ("content.xml", "wave.ods", "damaged"),
         ("word/document.xml", "wave.docx", "Word"),
         ("something.txt", "wave.zip", "ZIP"),
         ("something.txt", "wave.csv", "ZIP"),
     ],
 )
 def test_other_kinds_of_archives(tmp_path: Path, part: str, name: str, says: str) -> None:
-    """A ZIP archive that is no .xlsx is told by what is in it."""
+    """A ZIP archive that is no workbook is told by what is in it."""
     with zipfile.ZipFile(tmp_path / name, "w") as archive:
         archive.writestr(part, "x")
     assert says in refused(tmp_path / name).message
@@ -643,7 +643,8 @@ def test_a_wrong_dimension_loses_no_rows(tmp_path: Path) -> None:
     """The dimension that openpyxl would believe is not asked."""
     path = workbook(tmp_path, [_HEAD, _ROW, _ROW])
     edited(path, SHEET_PART, r'<dimension ref="[^"]*"', '<dimension ref="A1:A2"')
-    assert cells(read_sheet(path)) == [["ana@example.com", "Apple Magic Mouse", "1"]] * 2
+    for name in (None, "Wave"):
+        assert cells(read_sheet(path, sheet_name=name)) == [["ana@example.com", "Apple Magic Mouse", "1"]] * 2
 
 
 def test_cells_without_references(tmp_path: Path) -> None:
@@ -781,6 +782,28 @@ def test_a_hidden_sheet_of_orders_beside_a_visible_one(tmp_path: Path) -> None:
     assert read_sheet(path, sheet_name="orders").sheet_name == "orders"
     path = sheets(tmp_path, orders=rows, **{"hidden lists": [["Product"], ["Mouse"]]})
     assert read_sheet(path).sheet_name == "orders"
+
+
+_FOREIGN = [["Mail address", "Town", "Laptop", "Notes"], ["a@example.com", "Berlin", "M", ""]]
+_MAPPED = ("Mail address", "Town", "Laptop")
+
+
+def test_a_mapping_files_headers_choose_the_sheet(tmp_path: Path) -> None:
+    """The one sheet that has them all is the sheet of orders; one that has some, or our own columns, is no rival."""
+    orders = [_NEEDED, [*_PERSON, 1]]
+    people = [["Mail address", "Town", "First name", "Last name"], ["a@example.com", "Berlin", "Ana", "Sample"]]
+    path = sheets(tmp_path, people=people, orders=orders, wave=_FOREIGN, prices=[["Laptop"], ["M"]])
+    assert read_sheet(path, headers=_MAPPED).sheet_name == "wave"
+    assert read_sheet(path).sheet_name == "orders"
+    assert read_sheet(path, headers=_MAPPED, sheet_name="people").sheet_name == "people"
+
+
+def test_two_sheets_with_a_mapping_files_headers(tmp_path: Path) -> None:
+    """Which one is not guessed."""
+    error = refused(sheets(tmp_path, wave=_FOREIGN, wave2=_FOREIGN, people=[_HEAD, _ROW]), headers=_MAPPED)
+    assert "“wave”, “wave2”" in error.message
+    error = refused(sheets(tmp_path, people=[_HEAD, _ROW], **{"hidden wave": _FOREIGN}), headers=_MAPPED)
+    assert "“hidden wave”" in error.message
 
 
 # --- what a spreadsheet hides --------------------------------------------------------------------------------------

@@ -174,6 +174,16 @@ def test_saved_again_by_libreoffice(template: Path, hub: RunningHub, tmp_path: P
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("kind", ["ods", "xls"])
+def test_saved_in_another_format_by_libreoffice(template: Path, hub: RunningHub, tmp_path: Path, kind: str) -> None:
+    """The same orders, and the stamp is still read."""
+    filled = _fill(template, tmp_path / "wave.xlsx")
+    saved = office.resave(filled, kind)
+    assert _ordered(_program(tmp_path, hub), hub, saved) == _expected()
+    assert read_sheet(saved).template == read_sheet(filled).template != None  # noqa: E711 - both, and there
+
+
+@pytest.mark.timeout(240)
 def test_saved_as_csv_by_libreoffice(template: Path, hub: RunningHub, tmp_path: Path) -> None:
     """The same orders: the zeros and the example row come through."""
     saved = office.resave(_fill(template, tmp_path / "wave.xlsx"), "csv")

@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["batch_orders.adapters"]):
     from batch_orders.adapters.sheet_reader import read_sheet
 
 from batch_orders.errors import SheetError
-from tests.make_cases import cases
+from tests.make_cases import CASES
 
 _FILE = Path(tempfile.mkdtemp(prefix="batch-orders-fuzz-")) / "sheet"
 
@@ -36,8 +36,8 @@ def read(content: bytes) -> None:
 def _seed(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.iterdir()):
-        for name, content in cases().items():
-            (folder / name.replace("/", "-")).write_bytes(content)
+        for path in CASES.glob("*/sheet.*"):
+            (folder / f"{path.parent.name}-{path.name}").write_bytes(path.read_bytes())
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from batch_orders.stages.columns.headers import (
     nearness,
     normalised,
     recognise,
+    spelling,
 )
 from batch_orders.stages.columns.told import NOTHING_TOLD, Told, look_up
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from batch_orders.models import MappingFile, Sheet
 
-__all__ = ["known_column", "map_columns", "recognise"]
+__all__ = ["known_column", "map_columns", "recognise", "spelling"]
 
 # How near (of 100) an unknown header must be to be suggested for a missing column.
 _NEAR = 70

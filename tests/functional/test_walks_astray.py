@@ -109,7 +109,7 @@ def test_adopting_rows_that_do_not_agree(tmp_path: Path) -> None:
         _, again = desk.submit(sheet, *new, exit_code=5)
         assert statuses(again) == [
             ("ana", "already_ordered", "700001"),
-            ("ben", "unknown", ""),
+            ("ben", "already_ordered", "700002"),
             ("dora", "unknown", ""),
         ]
         _, again = desk.submit(results, *new, exit_code=5)

@@ -415,7 +415,8 @@ class Mapped:
         said = zip(statuses, numbers, strict=True)
         if self.results:
             return list(said)
-        return [(status, number) if status in set(RowStatus) else ("", "") for status, number in said]
+        ours = frozenset(RowStatus)
+        return [(status, number) if status in ours else ("", "") for status, number in said]
 
     @property
     def one_line_per_row(self) -> bool:

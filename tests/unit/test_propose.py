@@ -95,6 +95,34 @@ def test_titles_are_sure_only_where_nothing_else_can_be_meant(name: str, title: 
     assert title is None or guess.title == title
 
 
+@pytest.mark.parametrize("name", ["24 inch", "Laptop L", "Jabra Evolve2 65"])
+def test_of_titles_that_tie_none_is_put_forward(name: str) -> None:
+    """They are named beside a placeholder that no catalog has."""
+    proposal = _propose(["Product"], [name])
+    guess = _values(proposal)[name]
+    assert (guess.title, guess.applied) == ("", False)
+    assert len(guess.alternatives) > 1
+    line = f'#"{name}" = "WRITE A TITLE HERE"   # as like it as each other: "{guess.alternatives[0][0][:5]}'
+    assert line in proposal_text(proposal, "sheet.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["Dell monitor 24", "MX Keys EN", "Latitude 5440", "MacBook Pro 16", "Dell U2724DE 27"]
+)
+def test_the_best_title_stands_first(name: str) -> None:
+    """No alternative has a higher score than the guess."""
+    guess = _values(_propose(["Product"], [name]))[name]
+    assert guess.title
+    assert all(score <= guess.score for _, score in guess.alternatives)
+
+
+def test_a_word_for_a_kind_of_thing_is_never_sure() -> None:
+    """A catalog may have one laptop stand and no laptop."""
+    sheet = make_sheet(["Product"], [["Laptop"]])
+    guess = _values(propose(sheet, ["Kensington MicroSaver 2.0 Laptop Lock"], effective_country))["Laptop"]
+    assert not guess.applied
+
+
 @pytest.mark.parametrize(
     ("name", "code", "applied"), [("Germany", "DE", True), ("DEU", "DE", True), ("Atlantis", "", False)]
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pycountry
 from rapidfuzz import fuzz, process
 
+from batch_orders.likeness import CLEARLY, Titles
 from batch_orders.models import NEEDED, RESULT_COLUMNS, SURE, Column, Guess, MappingFile, Proposal
 from batch_orders.stages.columns.headers import (
     ADDRESS_PART,
@@ -28,6 +29,7 @@ from batch_orders.stages.columns.lines import means_how_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from batch_orders.models import Sheet
 
@@ -49,6 +51,7 @@ _NO_OTHERS: tuple[tuple[str, int], ...] = ()
 _ADDRESS = Column.SHIPPING_ADDRESS
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DIGITS = re.compile(r"[0-9]+")
+_WORDS = re.compile(r"\w+")
 _LAST_NUMBER = re.compile(r"[\s_#-]*[0-9]{1,2}\s*\Z")
 # What an item column's header says, in the languages of the table of synonyms.
 _ITEM_WORDS = frozenset(
@@ -80,7 +83,8 @@ class _Proposing:
     """The guesses as they are made: each header is given away once."""
 
     held: Sequence[_Held]
-    titles: Sequence[str]
+    titles: AbstractSet[str]
+    likeness: Titles
     country: Callable[[str], str]
     guesses: list[Guess] = field(default_factory=list)
     taken: set[int] = field(default_factory=set)
@@ -98,7 +102,8 @@ def propose(sheet: Sheet, titles: Iterable[str], country: Callable[[str], str]) 
         for position, header in enumerate(sheet.headers)
         if header.strip() and header.strip().casefold().removeprefix("bo_") not in RESULT_COLUMNS
     ]
-    proposing = _Proposing(held, sorted(titles), country)
+    listed = frozenset(titles)
+    proposing = _Proposing(held, listed, Titles(listed), country)
     _guess_address(proposing)
     items = _guess_items(proposing)
     _guess_columns(proposing, but=(Column.PRODUCT_TITLE, Column.QUANTITY) if items else ())
@@ -190,7 +195,7 @@ def _others(
     return tuple(sorted(found, key=lambda pair: -pair[1])[:_MOST_ALTERNATIVES])
 
 
-def _score(column: Column, held: _Held, titles: Sequence[str]) -> int:
+def _score(column: Column, held: _Held, titles: AbstractSet[str]) -> int:
     """How likely a header is our column: by its name, by its words, and by what stands below it."""
     known = known_column(held.header)
     if known is not None:
@@ -204,7 +209,7 @@ def _score(column: Column, held: _Held, titles: Sequence[str]) -> int:
         return max(named, 92) if _share(held, _country) >= _MOST_FIT else min(named, _NOT_SURE)
     if column is Column.EMAIL:
         return max(named, 95) if _share(held, _EMAIL.fullmatch) >= _MOST_FIT else min(named, _NOT_SURE)
-    if column is Column.PRODUCT_TITLE and _share(held, set(titles).__contains__) >= _SOME_FIT:
+    if column is Column.PRODUCT_TITLE and _share(held, titles.__contains__) >= _SOME_FIT:
         return max(named, 95)
     return named
 
@@ -234,7 +239,7 @@ def _guess_items(proposing: _Proposing) -> bool:
     """Columns that hold an item each. A sheet with a column of titles has its items there."""
     if any(known_column(one.header) is Column.PRODUCT_TITLE for one in proposing.free):
         return False
-    found = [(one, score) for one in proposing.free if (score := _item_score(one, proposing.titles)) >= _WORTH_A_LOOK]
+    found = [(one, score) for one in proposing.free if (score := _item_score(one, proposing)) >= _WORTH_A_LOOK]
     if not any(score >= SURE for _, score in found):
         return False
     for one, score in found:
@@ -244,7 +249,7 @@ def _guess_items(proposing: _Proposing) -> bool:
         title, others = "", _NO_OTHERS
         is_counted = bool(one.values) and quantity is None and all(map(means_how_many, one.values))
         if is_counted:
-            title, title_score, others = _nearest_titles(one.header, proposing.titles)
+            title, title_score, others = _nearest_titles(one.header, proposing.likeness)
             score = min(score, title_score)  # noqa: PLW2901 - it is as sure as its weaker part
         proposing.guesses.append(
             Guess(
@@ -261,9 +266,10 @@ def _guess_items(proposing: _Proposing) -> bool:
     return True
 
 
-def _item_score(held: _Held, titles: Sequence[str]) -> int:
+def _item_score(held: _Held, proposing: _Proposing) -> int:
     """How likely a column holds items: by its header, or by titles (nearly) among its values."""
-    if held.header.strip() in titles or _share(held, set(titles).__contains__) >= _SOME_FIT:
+    titles = proposing.titles
+    if held.header.strip() in titles or _share(held, titles.__contains__) >= _SOME_FIT:
         return 98
     if known_column(held.header) is not None or any(word in normalised(held.header) for word in _MANY_WORDS):
         return 0
@@ -271,13 +277,16 @@ def _item_score(held: _Held, titles: Sequence[str]) -> int:
         return 92
     words = {normalised(word) for word in re.split(r"[\s_/-]+", held.header)}
     by_name = bool(words & _ITEM_NAMES)
-    if _share(held, lambda value: _is_near(value, titles)) >= _SOME_FIT and _share(held, means_how_many) < 1:
+    if (
+        _share(held, lambda value: _is_near(value, proposing.likeness)) >= _SOME_FIT
+        and _share(held, means_how_many) < 1
+    ):
         return 86 if by_name else 70
     return 75 if by_name else 0
 
 
-def _is_near(value: str, titles: Sequence[str]) -> bool:
-    return process.extractOne(value, titles, scorer=fuzz.WRatio, score_cutoff=SURE) is not None
+def _is_near(value: str, titles: Titles) -> bool:
+    return any(score >= SURE for _, score in titles.ranked(value, most=1))
 
 
 def _quantity_of(item: _Held, free: Sequence[_Held]) -> _Held | None:
@@ -331,7 +340,7 @@ def _translation(proposing: _Proposing, column: Column, value: str) -> Guess | N
         return Guess(column=column, value=value, title=code or proposing.country(value), score=score)
     if value in proposing.titles or means_how_many(value):
         return None
-    title, score, others = _nearest_titles(value, proposing.titles)
+    title, score, others = _nearest_titles(value, proposing.likeness)
     return Guess(column=column, value=value, title=title, score=score, alternatives=others)
 
 
@@ -343,28 +352,26 @@ def _country(value: str) -> str:
         return ""
 
 
-def _nearest_titles(text: str, titles: Sequence[str]) -> tuple[str, int, tuple[tuple[str, int], ...]]:
-    """The title that is most like a text, its score, and the next ones with theirs.
+def _nearest_titles(text: str, titles: Titles) -> tuple[str, int, tuple[tuple[str, int], ...]]:
+    """The title that is most like a text, its score, and the next ones with theirs; no title where several tie.
 
-    It is sure only where it is clearly the best, and where every number of the text ("14", "5450") is in it.
+    It is sure only where it is clearly the best, where every word and number of the text ("14", "5450") is in it as it
+    is typed, and where the text is more than a word for a kind of thing ("Laptop").
     """
-    wanted = MappingFile.folded(text)
-    found = process.extract(
-        wanted, {title: MappingFile.folded(title) for title in titles}, scorer=_likeness, limit=_MOST_ALTERNATIVES + 1
-    )
-    ranked = [(title, int(score)) for _, score, title in found if score >= _WORTH_A_LOOK]
+    ranked = titles.ranked(text, most=_MOST_ALTERNATIVES + 1)
     if not ranked:
         return "", 0, ()
     (best, score), *others = ranked
-    if (others and score - others[0][1] < _CLEARLY) or not _has_numbers(wanted, best):
+    gap = score - others[0][1] if others else score
+    is_name = len(_WORDS.findall(text)) > 1 or _DIGITS.search(text) is not None
+    if gap < _CLEARLY or not is_name or not _has_words(text, best):
         score = min(score, _NOT_SURE)
-    return best, score, tuple(others[:_MOST_ALTERNATIVES])
+    # None stands above the best: its score may have been lowered.
+    alternatives = tuple((title, min(other, score)) for title, other in others)
+    if gap < CLEARLY and others:
+        return "", score, ((best, score), *alternatives)[:_MOST_ALTERNATIVES]
+    return best, score, alternatives
 
 
-def _likeness(one: str, other: str, **_: object) -> float:
-    """How alike two names of products are, of 100: words count more than their order and number."""
-    return max(fuzz.ratio(one, other), 0.97 * fuzz.token_set_ratio(one, other), 0.9 * fuzz.WRatio(one, other))
-
-
-def _has_numbers(text: str, title: str) -> bool:
-    return set(_DIGITS.findall(text)) <= set(_DIGITS.findall(title))
+def _has_words(text: str, title: str) -> bool:
+    return set(_WORDS.findall(MappingFile.folded(text))) <= set(_WORDS.findall(MappingFile.folded(title)))

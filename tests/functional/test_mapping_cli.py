@@ -144,6 +144,35 @@ def test_mistakes(program: Program, text: str | None, code: int, said: str) -> N
     assert "wrong.toml" in done.stderr
 
 
+def test_what_the_mapping_makes_nothing_of_is_said(program: Program) -> None:
+    """Left out on purpose or by a slip: a person reads which words order nothing, before anything is sent."""
+    checked = program.json("check", _SHEET, "--mapping", _MAPPING, exit_code=0)
+    assert checked["notes"] == ["By the mapping file, ‘own device’ (1 cell, column “Laptop”) orders nothing."]
+    mapping = program.folder / _MAPPING
+    text = mapping.read_text(encoding="utf-8").replace(
+        '"24 inch" = \'Dell P2425H 24" Full HD Monitor\'', '"24 inch" = ""'
+    )
+    mapping.write_text(text, encoding="utf-8")
+    note = "By the mapping file, ‘24 inch’ (5 cells, columns “Monitor 1” and “Monitor 2”) orders nothing."
+    assert program.json("check", _SHEET, "--mapping", _MAPPING, exit_code=0)["notes"][0] == note
+    assert note in program.run("check", _SHEET, "--mapping", _MAPPING).stdout
+    assert note in program.run("submit", _SHEET, "--mapping", _MAPPING, "--yes").stdout
+
+
+def test_a_proposed_line_that_is_taken_in_as_it_is_orders_nothing_and_says_so(program: Program, hub: Sandbox) -> None:
+    """Only the # was taken away: an error at each cell, and no order that silently lacks its monitors."""
+    program.json("map", _SHEET, "--output", "mine.toml", exit_code=0)
+    mine = program.folder / "mine.toml"
+    text = mine.read_text(encoding="utf-8")
+    assert '#"own device" = "WRITE A TITLE HERE"   # nothing is like it; "" orders nothing\n' in text
+    mine.write_text(text.replace('#"', '"').replace("#firstname", "firstname"), encoding="utf-8")
+    done = program.json("submit", _SHEET, "--mapping", "mine.toml", "--yes", exit_code=4)
+    told = {f["row"]: f["message"] for f in done["findings"] if f["code"] == "unknown_product"}
+    assert set(told) == {3, 4, 5, 6, 7}
+    assert told[3].startswith("The mapping file still says “WRITE A TITLE HERE”: write a title there")
+    assert "mina.sample@example.com" not in _ordered(hub)
+
+
 def test_json_is_one_document(program: Program) -> None:
     """Also where the mapping is wrong."""
     (program.folder / "wrong.toml").write_text("x = 1", encoding="utf-8")

@@ -85,6 +85,7 @@ def map_columns(sheet: Sheet, mapping: MappingFile | None = None) -> Mapped:
         told=results[:2] or _told_columns(sheet.headers),
         prefix=prefix,
         findings=made.findings,
+        notes=made.notes,
         mapping=mapping.name if mapping else "",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.findings import quote
@@ -47,6 +48,12 @@ def does_not_fit(path: Path, mapping: str) -> str:
 def how_to_fit(mapping: str) -> str:
     """After a mapping file that does not fit."""
     return f"Correct {mapping}, or the sheet's header row, and run the same command again."
+
+
+def how_to_map(path: Path) -> str:
+    """After a sheet that lacks titles or quantities, and has columns that look like items."""
+    name = shlex.quote(path.name)
+    return f"If the sheet has a column for each item: `batch-orders map {name} --output mapping.toml` proposes how."
 
 
 def header_missing(mapping: str, key: str, header: str, nearest: str | None) -> str:

@@ -194,7 +194,21 @@ def test_map_proposes_a_file_that_can_be_used(tmp_path: Path) -> None:
     assert "no file is overwritten" in refused.stderr
     assert (tmp_path / "mine.toml").read_text(encoding="utf-8") == text
     checked = program.json("check", _SHEET, "--sandbox", "--mapping", "mine.toml", exit_code=3)
-    assert [finding["column"] for finding in checked["findings"]] == ["firstname"]
+    assert [(finding["column"], finding["suggestion"]) for finding in checked["findings"]] == [("firstname", "First")]
+    assert 'add the line `firstname = "First"` under [columns] in mine.toml' in checked["findings"][0]["message"]
+
+
+def test_a_missing_columns_nearest_header_is_none_that_is_far(tmp_path: Path) -> None:
+    """“Site country” is no quantity; with several columns of items, `map` is what helps."""
+    shutil.copy(SAMPLES / _SHEET, tmp_path)
+    program = Program(tmp_path)
+    done = program.json("check", _SHEET, "--sandbox", exit_code=3)
+    nearest = {finding["column"]: finding["suggestion"] for finding in done["findings"]}
+    assert nearest["firstname"] == "First"
+    assert nearest["shipping_country"] == "Site country"
+    assert (nearest["product_title"], nearest["quantity"]) == (None, None)
+    told = program.run("check", _SHEET, "--sandbox").stderr
+    assert f"If the sheet has a column for each item: `batch-orders map {_SHEET} --output mapping.toml`" in told
 
 
 def test_map_prints_what_it_does_not_write(tmp_path: Path) -> None:

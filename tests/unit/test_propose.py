@@ -133,6 +133,33 @@ def test_countries(name: str, code: str, *, applied: bool) -> None:
     assert "FR" not in guesses
 
 
+@pytest.mark.parametrize(("first", "last"), [("Vorname", "Name"), ("Prénom", "Nom"), ("Voornaam", "Naam")])
+def test_a_bare_name_beside_a_first_name_is_the_last_name(first: str, last: str) -> None:
+    """Alone it may be anything; and where whole names stand below it, it is not sure."""
+    assert _read(_propose([first, last], ["Theo", "Muster"])).columns[Column.LASTNAME].headers == (last,)
+    assert Column.LASTNAME not in _read(_propose([last], ["Muster"])).columns
+    assert Column.LASTNAME not in _read(_propose([first, last], ["Theo", "Theo Muster"])).columns
+
+
+@pytest.mark.parametrize("header", ["First", "Personalnr", "Employee", "Start"])
+def test_what_is_far_is_not_put_forward(header: str) -> None:
+    """Only a date is a start date, and a word for whose it is is no column of ours."""
+    proposal = _propose([header], ["A-1"])
+    named = {guess.column for guess in proposal.guesses if header in guess.headers}
+    assert named == ({Column.FIRSTNAME} if header == "First" else set())
+
+
+def test_a_column_of_numbers_of_a_thing_is_an_item_for_a_person() -> None:
+    """Not left out in silence; where a column beside it says which, it is that one's quantity."""
+    proposal = _propose(["Anzahl Monitor", "Anzahl Laptop", "Laptop"], ["2", "1", "Dell XPS"])
+    items = [guess for guess in proposal.guesses if guess.is_item]
+    assert [(guess.headers, guess.quantity, guess.applied) for guess in items] == [
+        (("Laptop",), "Anzahl Laptop", True),
+        (("Anzahl Monitor",), "", False),
+    ]
+    assert '#title = "WRITE A TITLE HERE"' in proposal_text(proposal, "sheet.csv")
+
+
 def test_a_counted_column_names_its_title() -> None:
     """Where the cells say how many, the header is compared with the catalog."""
     proposal = _propose(["Apple Pencil (USB-C)", "Headset", "Laptop"], ["1", "x", "big"], ["", "no", "small"])

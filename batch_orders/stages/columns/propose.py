@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import pycountry
-from rapidfuzz import fuzz, process
 
 from batch_orders.likeness import CLEARLY, Titles
 from batch_orders.models import NEEDED, RESULT_COLUMNS, SURE, Column, Guess, MappingFile, Proposal
 from batch_orders.stages.columns.headers import (
     ADDRESS_PART,
     FIRST_LINE,
+    ITEM_NAMES,
+    LAST_NUMBER,
     LINES_AFTER,
-    NAMES,
+    NEAR,
     known_column,
-    nearness,
+    likeness,
+    names_item,
     normalised,
 )
 from batch_orders.stages.columns.lines import means_how_many
@@ -33,13 +35,15 @@ if TYPE_CHECKING:
 
     from batch_orders.models import Sheet
 
-# Below it a guess is not even worth a comment.
+# Below it a guess of an item or a title is not even worth a comment.
 _WORTH_A_LOOK = 55
 # A header that is known by the table, and one that stands beside another of the same column.
 _KNOWN, _KNOWN_TWICE = 100, 80
 # The best title must be better than the next by this much to be sure.
 _CLEARLY = 5
 _NOT_SURE = SURE - 1
+# A header like "Number of monitors" without a column that says which.
+_COUNTED = 75
 _MOST_ALTERNATIVES = 3
 _MOST_TRANSLATIONS = 200
 # Distinct values that are looked at to tell what a column holds, and the share of them that must fit.
@@ -52,17 +56,8 @@ _ADDRESS = Column.SHIPPING_ADDRESS
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DIGITS = re.compile(r"[0-9]+")
 _WORDS = re.compile(r"\w+")
-_LAST_NUMBER = re.compile(r"[\s_#-]*[0-9]{1,2}\s*\Z")
-# What an item column's header says, in the languages of the table of synonyms.
-_ITEM_WORDS = frozenset(
-    ("laptop", "laptops", "notebook", "computer", "pc", "desktop", "workstation", "macbook", "monitor", "monitors",
-     "display", "screen", "bildschirm", "écran", "pantalla", "ecrã", "beeldscherm", "keyboard", "tastatur", "clavier",
-     "teclado", "klawiatura", "toetsenbord", "mouse", "maus", "souris", "ratón", "rato", "mysz", "muis", "headset",
-     "headphones", "casque", "auriculares", "słuchawki", "webcam", "camera", "kamera", "dock", "docking station",
-     "dockingstation", "tablet", "ipad", "smartphone", "iphone", "adapter", "hub", "portátil", "ordinateur portable",
-     "trackpad", "accessory", "accessories")
-)  # fmt: skip
-_ITEM_NAMES = frozenset(map(normalised, _ITEM_WORDS))
+_WORDS_BETWEEN = re.compile(r"\w[\s,]+\w")
+_DATE = re.compile(r"[0-9]{1,4}[./-] ?[0-9]{1,2}[./-] ?[0-9]{1,4}")
 # What a header has beside an item's name where it says how many.
 _MANY_WORDS = tuple(
     map(normalised, ("number of", "no of", "qty", "quantity", "count", "anzahl", "menge", "quantité", "nombre de",
@@ -152,8 +147,11 @@ def _guess_columns(proposing: _Proposing, *, but: Sequence[Column]) -> None:
     """One header for each of our columns, the best pairs first."""
     done = {guess.column for guess in proposing.guesses if not guess.is_item}
     wanted = [column for column in Column if column not in done and column not in but]
+    beside = {column for one in proposing.held if (column := known_column(one.header)) is not None}
     scores = {
-        (column, one.position): _score(column, one, proposing.titles) for column in wanted for one in proposing.free
+        (column, one.position): _score(column, one, proposing.titles, beside)
+        for column in wanted
+        for one in proposing.free
     }
     known = Counter(column for (column, _), score in scores.items() if score == _KNOWN)
     for (column, position), score in scores.items():
@@ -190,21 +188,20 @@ def _others(
     found = [
         (by_position[position].header, score)
         for (each, position), score in scores.items()
-        if each is column and position != but and score >= _WORTH_A_LOOK
+        if each is column and position != but and score >= NEAR
     ]
     return tuple(sorted(found, key=lambda pair: -pair[1])[:_MOST_ALTERNATIVES])
 
 
-def _score(column: Column, held: _Held, titles: AbstractSet[str]) -> int:
+def _score(column: Column, held: _Held, titles: AbstractSet[str], beside: AbstractSet[Column]) -> int:
     """How likely a header is our column: by its name, by its words, and by what stands below it."""
-    known = known_column(held.header)
-    if known is not None:
-        return _KNOWN if known is column else 0
-    name = normalised(held.header)
-    if not name:
+    named = likeness(column, held.header, beside)
+    if named in {0, _KNOWN}:
+        return named
+    if column in {Column.FIRSTNAME, Column.LASTNAME} and _share(held, _WORDS_BETWEEN.search) >= _SOME_FIT:
+        return min(named, _NOT_SURE)  # whole names, it may be
+    if column is Column.START_DATE and _share(held, _DATE.search) < _SOME_FIT:
         return 0
-    match = process.extractOne(name, NAMES[column], scorer=_header_likeness)
-    named = min(int(match[1]), 99) if match else 0
     if column is Column.SHIPPING_COUNTRY and named >= _WORTH_A_LOOK:
         return max(named, 92) if _share(held, _country) >= _MOST_FIT else min(named, _NOT_SURE)
     if column is Column.EMAIL:
@@ -212,11 +209,6 @@ def _score(column: Column, held: _Held, titles: AbstractSet[str]) -> int:
     if column is Column.PRODUCT_TITLE and _share(held, titles.__contains__) >= _SOME_FIT:
         return max(named, 95)
     return named
-
-
-def _header_likeness(one: str, name: str, **_: object) -> float:
-    """How alike a header and a name of ours are, of 100; one that only contains the other ("Site city") is not sure."""
-    return max(fuzz.ratio(one, name), min(nearness(one, name), _NOT_SURE) if name in one else 0)
 
 
 def _share(held: _Held, fits: Callable[[str], object]) -> float:
@@ -242,8 +234,9 @@ def _guess_items(proposing: _Proposing) -> bool:
     found = [(one, score) for one in proposing.free if (score := _item_score(one, proposing)) >= _WORTH_A_LOOK]
     if not any(score >= SURE for _, score in found):
         return False
-    for one, score in found:
-        if known_column(one.header) is not None and score < SURE:
+    for one, score in sorted(found, key=lambda pair: _says_how_many(pair[0])):
+        is_another = known_column(one.header) is not None and score < SURE
+        if is_another or one.position in proposing.taken:
             continue
         quantity = _quantity_of(one, proposing.free)
         title, others = "", _NO_OTHERS
@@ -271,18 +264,25 @@ def _item_score(held: _Held, proposing: _Proposing) -> int:
     titles = proposing.titles
     if held.header.strip() in titles or _share(held, titles.__contains__) >= _SOME_FIT:
         return 98
-    if known_column(held.header) is not None or any(word in normalised(held.header) for word in _MANY_WORDS):
+    if known_column(held.header) is not None:
         return 0
-    if normalised(_LAST_NUMBER.sub("", held.header)) in _ITEM_NAMES:
+    if _says_how_many(held):
+        # Of what is said by the column beside it, or by nothing but its header.
+        return _COUNTED if names_item(held.header) and all(map(means_how_many, held.values)) else 0
+    if normalised(LAST_NUMBER.sub("", held.header)) in ITEM_NAMES:
         return 92
     words = {normalised(word) for word in re.split(r"[\s_/-]+", held.header)}
-    by_name = bool(words & _ITEM_NAMES)
+    by_name = bool(words & ITEM_NAMES)
     if (
         _share(held, lambda value: _is_near(value, proposing.likeness)) >= _SOME_FIT
         and _share(held, means_how_many) < 1
     ):
         return 86 if by_name else 70
     return 75 if by_name else 0
+
+
+def _says_how_many(held: _Held) -> bool:
+    return any(word in normalised(held.header) for word in _MANY_WORDS)
 
 
 def _is_near(value: str, titles: Titles) -> bool:

@@ -128,7 +128,7 @@ def _missing_columns(mapped: Mapped, lacking: Sequence[Column]) -> Iterator[Find
         yield Finding(
             code=FindingCode.MISSING_COLUMN,
             severity=Severity.ERROR,
-            message=sheet_messages.missing_column(column, near),
+            message=sheet_messages.missing_column(column, near, mapped.mapping),
             column=column,
             suggestions=(near,) if near else (),
         )

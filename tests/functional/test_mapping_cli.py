@@ -144,6 +144,19 @@ def test_mistakes(program: Program, text: str | None, code: int, said: str) -> N
     assert "wrong.toml" in done.stderr
 
 
+def test_a_total_below_columns_of_items_is_told_once(program: Program) -> None:
+    """And so is a note in whatever column; a row with somebody's name and nothing else is told in full."""
+    sheet = program.folder / _SHEET
+    below = ["Total,,,,,,,,,,,1,4,2,3,,,", ",As of 24 November,,,,,,,,,,,,,,,,", ",Ana,Muestra,,,,,,,,,,,,,,,"]
+    sheet.write_text("\n".join([sheet.read_text(encoding="utf-8").rstrip(), *below, ""]), encoding="utf-8")
+    done = program.json("check", _SHEET, "--mapping", _MAPPING, exit_code=4)
+    assert (done["counts"]["ready"], done["counts"]["invalid"]) == (6, 3)
+    errors = [(f["cell"], f["message"]) for f in done["findings"] if f["severity"] == "error"]
+    assert [cell for cell, _ in errors] == ["D9", "D10", "D11", "L11"]
+    assert all(message.startswith("This row looks like a total or a note") for _, message in errors[:2])
+    assert errors[2][1].startswith("The e-mail address is missing")
+
+
 def test_what_the_mapping_makes_nothing_of_is_said(program: Program) -> None:
     """Left out on purpose or by a slip: a person reads which words order nothing, before anything is sent."""
     checked = program.json("check", _SHEET, "--mapping", _MAPPING, exit_code=0)

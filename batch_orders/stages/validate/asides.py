@@ -75,7 +75,9 @@ def _is_aside(cells: _Cells, own: Values, lines: Sequence[int], catalog: Catalog
         return False
     if any(map(_is_total, cells.everything(first))):
         return True
-    return not any(names) and cells.filled(first) <= _MOST_CELLS and not _has_item(own, lines, catalog)
+    # A note may stand in the column of first names; a row with nothing else is nobody's.
+    most = 1 if any(names) else _MOST_CELLS
+    return cells.filled(first) <= most and not _has_item(own, lines, catalog)
 
 
 def _has_item(own: Values, lines: Sequence[int], catalog: Catalog) -> bool:

@@ -76,7 +76,7 @@ def row_findings(
     for row, name in failures(row_schema(catalog, on_several), frame):
         rule = known[name]
         complaint = rule.complaint(row)
-        if rule.code is FindingCode.REQUIRED and mapped.lacks_items(row):
+        if rule.code is FindingCode.REQUIRED and rule.column is not Column.EMAIL and mapped.lacks_items(row):
             complaint = Complaint(no_item(mapped.item_headers()))
         if complaint is not None:
             yield finding(mapped, rule.code, rule.column, [row], complaint)

@@ -63,7 +63,7 @@ def test_a_title_in_other_letters_stands_alone() -> None:
 
 def test_no_arrow_where_nothing_is_clearly_meant() -> None:
     """The terminal points at one title only where that is the one; the document still has the first."""
-    sheet = make_sheet(["product_title"], [["Dell monitor 24"], ["24 inch"]])
+    sheet = make_sheet(["product_title", "quantity"], [["Dell monitor 24", "1"], ["24 inch", "1"]])
     warehouse = Warehouse(id="1", name="", shipping_options=(), stock=dict.fromkeys(TITLES, 9))
     checked = validate(make_mapped(sheet), Catalog(warehouses=(warehouse,)))
     clear, undecided = (f for f in checked.findings if f.code is FindingCode.UNKNOWN_PRODUCT)

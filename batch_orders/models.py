@@ -152,7 +152,8 @@ class Finding:
     """Something wrong, or worth knowing, about a cell, row, order or sheet.
 
     `rows` are Excel's row numbers of every row it is about; `cells` the cells it is shown at (none where the
-    sheet lacks the column); `suggestions` ready-to-type values, the best one first.
+    sheet lacks the column); `suggestions` ready-to-type values, the best one first (`undecided`: it is hardly better
+    than the second).
     """
 
     code: FindingCode
@@ -162,6 +163,7 @@ class Finding:
     rows: tuple[int, ...] = ()
     cells: tuple[Cell, ...] = ()
     suggestions: tuple[str, ...] = ()
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,7 +373,8 @@ class Mapped:
     `results` are the positions of our own five result columns in a results file that comes back (else empty), `told`
     those of the first two, status and order number, also where others of the five were taken out;
     `prefix` is "bo_" where the sheet uses one of those names for columns of its own. `findings` are what there is to
-    say about how the lines were made; `mapping` is the name of the mapping file ("" without one).
+    say about how the lines were made, `notes` are sentences on that about the sheet as a whole; `mapping` is the name
+    of the mapping file ("" without one).
     """
 
     sheet: Sheet
@@ -383,6 +386,7 @@ class Mapped:
     told: tuple[int, ...] = ()
     prefix: str = ""
     findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
     mapping: str = ""
 
     @property

@@ -232,6 +232,7 @@ def _notes(mapped: Mapped, planned: Plan) -> Iterator[str]:
     sheet = mapped.sheet
     if sheet.aside:
         yield template.example_set_aside(sorted(sheet.aside))
+    yield from mapped.notes
     gone = gone_titles(mapped, planned.findings)
     if sheet.template and gone:
         yield template.gone_since(sheet.template.catalog_date, gone)

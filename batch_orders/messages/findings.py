@@ -51,6 +51,14 @@ def required(column: Column) -> str:
     return f"{_name(column)} is blank. Fill it in, on every row."
 
 
+def no_order() -> str:
+    """A row without a person and an item."""
+    return (
+        "This row looks like a total or a note, not an order: delete it, or fill in the e-mail address, item and "
+        "quantity."
+    )
+
+
 def required_once(column: Column, *, has_column: bool, where: str = "") -> str:
     """A value that an order needs is blank in all its rows; `where` is the country that needs it."""
     needed = f"{_name(column)} is needed for {where}, and" if where else f"{_name(column)} is needed, and"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batch_orders.messages.mappings import join_line, toml_text
+from batch_orders.messages.mappings import CODE_TO_WRITE, TITLE_TO_WRITE, join_line, toml_text
 from batch_orders.messages.outcomes import COLUMN_NAMES
 from batch_orders.models import NEEDED, Column
 
@@ -21,7 +21,8 @@ def proposal_text(proposal: Proposal, sheet: str) -> str:
         f"# How {toml_text(sheet)} is to be read, as `batch-orders map` guesses it. Read every line before you use it:",
         f"#     batch-orders check {sheet_name(sheet)} --mapping THIS-FILE",
         "# The number in a comment is how sure a guess is (0 to 100). What is not sure begins with a #, so that it",
-        "# does nothing: correct it, and take the # away. docs/mapping.md explains everything that can stand here.",
+        "# does nothing: correct it, and take the # away. Capitals (WRITE …) have to be replaced: they are",
+        "# refused as they are. docs/mapping.md explains everything that can stand here.",
         "",
         "[columns]",
         *(line for guess in guesses if _is_column(guess) for line in _column_lines(guess)),
@@ -90,22 +91,39 @@ def _column_lines(guess: Guess) -> Iterable[str]:
 
 
 def _value_line(guess: Guess) -> str:
-    line = f"{toml_text(guess.value or '')} = {toml_text(guess.title)}"
-    return _line(guess, line) if guess.title else f"#{line}   # nothing is like it"
+    value = toml_text(guess.value or "")
+    if guess.title:
+        return _line(guess, f"{value} = {toml_text(guess.title)}")
+    if guess.column is Column.SHIPPING_COUNTRY:
+        return f"#{value} = {toml_text(CODE_TO_WRITE)}   # no country is like it"
+    return f'#{value} = {toml_text(TITLE_TO_WRITE)}   # {_nearest(guess)}; "" orders nothing'
+
+
+def _nearest(guess: Guess) -> str:
+    """What is like it where none is put forward: those that tie, or nothing."""
+    return f"as like it as each other: {_others(guess)}" if guess.alternatives else "nothing is like it"
 
 
 def _item_lines(guess: Guess) -> Sequence[str]:
     mark = "" if guess.applied else "#"
-    lines = [f"{mark}[[items]]", _line(guess, f"column = {toml_text(guess.headers[0])}", others=not guess.title)]
+    lines = [
+        f"{mark}[[items]]",
+        _line(guess, f"column = {toml_text(guess.headers[0])}", others=not (guess.title or guess.is_counted)),
+    ]
     if guess.title:
         lines.append(_line(guess, f"title = {toml_text(guess.title)}"))
     elif guess.is_counted:
-        lines.append('#title = ""   # its cells say how many: write here of what')
+        near = f"; {_nearest(guess)}" if guess.alternatives else ""
+        lines.append(f"#title = {toml_text(TITLE_TO_WRITE)}   # its cells say how many: write here of what{near}")
     if guess.quantity:
         lines.append(f"{mark}quantity = {toml_text(guess.quantity)}")
     return lines
 
 
 def _line(guess: Guess, line: str, *, others: bool = True) -> str:
-    found = ", ".join(f"{toml_text(text)} ({score})" for text, score in guess.alternatives) if others else ""
+    found = _others(guess) if others else ""
     return f"{'' if guess.applied else '#'}{line}   # {guess.score}{f'; or {found}' if found else ''}"
+
+
+def _others(guess: Guess) -> str:
+    return ", ".join(f"{toml_text(text)} ({score})" for text, score in guess.alternatives)

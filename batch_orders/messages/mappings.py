@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
+from batch_orders.messages.findings import quote
 from batch_orders.messages.outcomes import COLUMN_NAMES
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from batch_orders.models import Cell, Column
 
 _DELETE = "\x7f"
+# What a proposal says where a person has to write: no title and no code, so that it is an error as it is.
+TITLE_TO_WRITE, CODE_TO_WRITE = "WRITE A TITLE HERE", "WRITE TWO LETTERS HERE"
 
 
 def toml_text(text: str) -> str:
@@ -44,6 +48,12 @@ def does_not_fit(path: Path, mapping: str) -> str:
 def how_to_fit(mapping: str) -> str:
     """After a mapping file that does not fit."""
     return f"Correct {mapping}, or the sheet's header row, and run the same command again."
+
+
+def how_to_map(path: Path) -> str:
+    """After a sheet that lacks titles or quantities, and has columns that look like items."""
+    name = shlex.quote(path.name)
+    return f"If the sheet has a column for each item: `batch-orders map {name} --output mapping.toml` proposes how."
 
 
 def header_missing(mapping: str, key: str, header: str, nearest: str | None) -> str:
@@ -99,6 +109,19 @@ def summed(cells: Sequence[Cell], title: str, total: int) -> str:
     return f"{places} hold the same title; they were added up to {total} × ‘{' '.join(title.split())}’."
 
 
+def orders_nothing(text: str, cells: int, headers: Sequence[str]) -> str:
+    """A translation makes a text of item columns into nothing."""
+    each = [f"“{header}”" for header in headers]
+    names = " and ".join(part for part in (", ".join(each[:-1]), each[-1]) if part)
+    where = f"{cells:,} cell{'s' if cells != 1 else ''}, column{'s' if len(headers) > 1 else ''} {names}"
+    return f"By the mapping file, {quote(text)} ({where}) orders nothing."
+
+
+def more_order_nothing(number: int) -> str:
+    """More of them than are named."""
+    return f"By the mapping file, {number:,} more text{'s' if number != 1 else ''} of its item columns order nothing."
+
+
 def about_line(mapping: str) -> str:
     """The summary's line on the mapping file."""
     return f"{mapping} (submit the results file with the same --mapping)"
@@ -112,6 +135,11 @@ def from_mapping(mapping: str) -> str:
 def made_by_mapping(mapping: str) -> str:
     """After a message on a value that is not what its cell holds."""
     return f"(The mapping file {mapping} makes this value of the cell: change it there, or the cell.)"
+
+
+def title_to_write() -> str:
+    """A proposal's line was taken in as it was."""
+    return f"The mapping file still says “{TITLE_TO_WRITE}”: write a title there (`batch-orders catalog` lists them)."
 
 
 def no_item(headers: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch_orders.messages.mappings import toml_text
 from batch_orders.messages.outcomes import COLUMN_NAMES
 
 if TYPE_CHECKING:
@@ -26,10 +27,16 @@ def how_to_name_columns() -> str:
     return "Mend the header row and run the same command again."
 
 
-def missing_column(column: Column, nearest: str | None) -> str:
-    """A needed column is absent."""
-    near = f" The closest header is “{nearest}”: rename it if that is the one." if nearest else ""
-    return f"The column “{COLUMN_NAMES[column]}” is missing.{near}"
+def missing_column(column: Column, nearest: str | None, mapping: str = "") -> str:
+    """A needed column is absent; `mapping` is the mapping file's name, where there is one."""
+    missing = f"The column “{COLUMN_NAMES[column]}” is missing."
+    if not nearest:
+        return missing
+    mend = "rename it if that is the one"
+    if mapping:
+        line = f"{column.value} = {toml_text(nearest)}"
+        mend = f"if that is the one, add the line `{line}` under [columns] in {mapping}"
+    return f"{missing} The closest header is “{nearest}”: {mend}."
 
 
 def duplicate_column(column: Column, cells: Sequence[str]) -> str:

@@ -187,4 +187,6 @@ def _finding_lines(mapped: Mapped, findings: Sequence[Finding], *, most: int) ->
 def _suggestion(finding: Finding) -> str:
     if finding.code is FindingCode.CONFLICT:
         return ""  # its suggestions are order references, not values for the cell
+    if finding.undecided:
+        return ""  # the message names them all, and none is better than the next
     return f" → {finding.suggestions[0]}" if finding.suggestions else ""

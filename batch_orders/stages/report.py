@@ -440,4 +440,5 @@ def _thawed_finding(parts: Mapping[str, Any]) -> Finding:
         rows=tuple(parts["rows"]),
         cells=tuple(Cell(*cell) for cell in parts["cells"]),
         suggestions=tuple(parts["suggestions"]),
+        undecided=parts.get("undecided", False),  # kept reports of an earlier version say nothing of it
     )

@@ -144,6 +144,48 @@ def test_mistakes(program: Program, text: str | None, code: int, said: str) -> N
     assert "wrong.toml" in done.stderr
 
 
+def test_a_total_below_columns_of_items_is_told_once(program: Program) -> None:
+    """And so is a note in whatever column; a row with somebody's name and nothing else is told in full."""
+    sheet = program.folder / _SHEET
+    below = ["Total,,,,,,,,,,,1,4,2,3,,,", ",As of 24 November,,,,,,,,,,,,,,,,", ",Ana,Muestra,,,,,,,,,,,,,,,"]
+    sheet.write_text("\n".join([sheet.read_text(encoding="utf-8").rstrip(), *below, ""]), encoding="utf-8")
+    done = program.json("check", _SHEET, "--mapping", _MAPPING, exit_code=4)
+    assert (done["counts"]["ready"], done["counts"]["invalid"]) == (6, 3)
+    errors = [(f["cell"], f["message"]) for f in done["findings"] if f["severity"] == "error"]
+    assert [cell for cell, _ in errors] == ["D9", "D10", "D11", "L11"]
+    assert all(message.startswith("This row looks like a total or a note") for _, message in errors[:2])
+    assert errors[2][1].startswith("The e-mail address is missing")
+
+
+def test_what_the_mapping_makes_nothing_of_is_said(program: Program) -> None:
+    """Left out on purpose or by a slip: a person reads which words order nothing, before anything is sent."""
+    checked = program.json("check", _SHEET, "--mapping", _MAPPING, exit_code=0)
+    assert checked["notes"] == ["By the mapping file, ‘own device’ (1 cell, column “Laptop”) orders nothing."]
+    mapping = program.folder / _MAPPING
+    text = mapping.read_text(encoding="utf-8").replace(
+        '"24 inch" = \'Dell P2425H 24" Full HD Monitor\'', '"24 inch" = ""'
+    )
+    mapping.write_text(text, encoding="utf-8")
+    note = "By the mapping file, ‘24 inch’ (5 cells, columns “Monitor 1” and “Monitor 2”) orders nothing."
+    assert program.json("check", _SHEET, "--mapping", _MAPPING, exit_code=0)["notes"][0] == note
+    assert note in program.run("check", _SHEET, "--mapping", _MAPPING).stdout
+    assert note in program.run("submit", _SHEET, "--mapping", _MAPPING, "--yes").stdout
+
+
+def test_a_proposed_line_that_is_taken_in_as_it_is_orders_nothing_and_says_so(program: Program, hub: Sandbox) -> None:
+    """Only the # was taken away: an error at each cell, and no order that silently lacks its monitors."""
+    program.json("map", _SHEET, "--output", "mine.toml", exit_code=0)
+    mine = program.folder / "mine.toml"
+    text = mine.read_text(encoding="utf-8")
+    assert '#"own device" = "WRITE A TITLE HERE"   # nothing is like it; "" orders nothing\n' in text
+    mine.write_text(text.replace('#"', '"').replace("#firstname", "firstname"), encoding="utf-8")
+    done = program.json("submit", _SHEET, "--mapping", "mine.toml", "--yes", exit_code=4)
+    told = {f["row"]: f["message"] for f in done["findings"] if f["code"] == "unknown_product"}
+    assert set(told) == {3, 4, 5, 6, 7}
+    assert told[3].startswith("The mapping file still says “WRITE A TITLE HERE”: write a title there")
+    assert "mina.sample@example.com" not in _ordered(hub)
+
+
 def test_json_is_one_document(program: Program) -> None:
     """Also where the mapping is wrong."""
     (program.folder / "wrong.toml").write_text("x = 1", encoding="utf-8")
@@ -165,7 +207,21 @@ def test_map_proposes_a_file_that_can_be_used(tmp_path: Path) -> None:
     assert "no file is overwritten" in refused.stderr
     assert (tmp_path / "mine.toml").read_text(encoding="utf-8") == text
     checked = program.json("check", _SHEET, "--sandbox", "--mapping", "mine.toml", exit_code=3)
-    assert [finding["column"] for finding in checked["findings"]] == ["firstname"]
+    assert [(finding["column"], finding["suggestion"]) for finding in checked["findings"]] == [("firstname", "First")]
+    assert 'add the line `firstname = "First"` under [columns] in mine.toml' in checked["findings"][0]["message"]
+
+
+def test_a_missing_columns_nearest_header_is_none_that_is_far(tmp_path: Path) -> None:
+    """“Site country” is no quantity; with several columns of items, `map` is what helps."""
+    shutil.copy(SAMPLES / _SHEET, tmp_path)
+    program = Program(tmp_path)
+    done = program.json("check", _SHEET, "--sandbox", exit_code=3)
+    nearest = {finding["column"]: finding["suggestion"] for finding in done["findings"]}
+    assert nearest["firstname"] == "First"
+    assert nearest["shipping_country"] == "Site country"
+    assert (nearest["product_title"], nearest["quantity"]) == (None, None)
+    told = program.run("check", _SHEET, "--sandbox").stderr
+    assert f"If the sheet has a column for each item: `batch-orders map {_SHEET} --output mapping.toml`" in told
 
 
 def test_map_prints_what_it_does_not_write(tmp_path: Path) -> None:

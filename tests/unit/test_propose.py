@@ -95,6 +95,34 @@ def test_titles_are_sure_only_where_nothing_else_can_be_meant(name: str, title: 
     assert title is None or guess.title == title
 
 
+@pytest.mark.parametrize("name", ["24 inch", "Laptop L", "Jabra Evolve2 65"])
+def test_of_titles_that_tie_none_is_put_forward(name: str) -> None:
+    """They are named beside a placeholder that no catalog has."""
+    proposal = _propose(["Product"], [name])
+    guess = _values(proposal)[name]
+    assert (guess.title, guess.applied) == ("", False)
+    assert len(guess.alternatives) > 1
+    line = f'#"{name}" = "WRITE A TITLE HERE"   # as like it as each other: "{guess.alternatives[0][0][:5]}'
+    assert line in proposal_text(proposal, "sheet.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["Dell monitor 24", "MX Keys EN", "Latitude 5440", "MacBook Pro 16", "Dell U2724DE 27"]
+)
+def test_the_best_title_stands_first(name: str) -> None:
+    """No alternative has a higher score than the guess."""
+    guess = _values(_propose(["Product"], [name]))[name]
+    assert guess.title
+    assert all(score <= guess.score for _, score in guess.alternatives)
+
+
+def test_a_word_for_a_kind_of_thing_is_never_sure() -> None:
+    """A catalog may have one laptop stand and no laptop."""
+    sheet = make_sheet(["Product"], [["Laptop"]])
+    guess = _values(propose(sheet, ["Kensington MicroSaver 2.0 Laptop Lock"], effective_country))["Laptop"]
+    assert not guess.applied
+
+
 @pytest.mark.parametrize(
     ("name", "code", "applied"), [("Germany", "DE", True), ("DEU", "DE", True), ("Atlantis", "", False)]
 )
@@ -103,6 +131,33 @@ def test_countries(name: str, code: str, *, applied: bool) -> None:
     guesses = _values(_propose(["Country"], [name], ["FR"]))
     assert (guesses[name].title, guesses[name].applied) == (code, applied)
     assert "FR" not in guesses
+
+
+@pytest.mark.parametrize(("first", "last"), [("Vorname", "Name"), ("Prénom", "Nom"), ("Voornaam", "Naam")])
+def test_a_bare_name_beside_a_first_name_is_the_last_name(first: str, last: str) -> None:
+    """Alone it may be anything; and where whole names stand below it, it is not sure."""
+    assert _read(_propose([first, last], ["Theo", "Muster"])).columns[Column.LASTNAME].headers == (last,)
+    assert Column.LASTNAME not in _read(_propose([last], ["Muster"])).columns
+    assert Column.LASTNAME not in _read(_propose([first, last], ["Theo", "Theo Muster"])).columns
+
+
+@pytest.mark.parametrize("header", ["First", "Personalnr", "Employee", "Start"])
+def test_what_is_far_is_not_put_forward(header: str) -> None:
+    """Only a date is a start date, and a word for whose it is is no column of ours."""
+    proposal = _propose([header], ["A-1"])
+    named = {guess.column for guess in proposal.guesses if header in guess.headers}
+    assert named == ({Column.FIRSTNAME} if header == "First" else set())
+
+
+def test_a_column_of_numbers_of_a_thing_is_an_item_for_a_person() -> None:
+    """Not left out in silence; where a column beside it says which, it is that one's quantity."""
+    proposal = _propose(["Anzahl Monitor", "Anzahl Laptop", "Laptop"], ["2", "1", "Dell XPS"])
+    items = [guess for guess in proposal.guesses if guess.is_item]
+    assert [(guess.headers, guess.quantity, guess.applied) for guess in items] == [
+        (("Laptop",), "Anzahl Laptop", True),
+        (("Anzahl Monitor",), "", False),
+    ]
+    assert '#title = "WRITE A TITLE HERE"' in proposal_text(proposal, "sheet.csv")
 
 
 def test_a_counted_column_names_its_title() -> None:

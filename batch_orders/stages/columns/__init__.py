@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rapidfuzz import process
-
 from batch_orders.errors import SheetError
 from batch_orders.messages import mappings
 from batch_orders.messages import sheets as messages
@@ -33,9 +31,10 @@ from batch_orders.stages.columns.headers import (
     FIRST_LINE,
     LINE_ONE,
     LINES_AFTER,
-    NAMES,
+    NEAR,
     known_column,
-    nearness,
+    likeness,
+    names_item,
     normalised,
     recognise,
     spelling,
@@ -49,8 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["known_column", "map_columns", "recognise", "spelling"]
 
-# How near (of 100) an unknown header must be to be suggested for a missing column.
-_NEAR = 70
+# So many columns that look like items make a sheet with a column for each.
+_SEVERAL = 2
 _ADDRESS = Column.SHIPPING_ADDRESS
 _ITEM_COLUMNS = (Column.PRODUCT_TITLE, Column.QUANTITY)
 
@@ -66,11 +65,14 @@ def map_columns(sheet: Sheet, mapping: MappingFile | None = None) -> Mapped:
     joined = {} if _ADDRESS in told.sources else _address_lines(sheet.headers, found, told)
     sources = dict(told.sources) | {column: tuple(positions) for column, positions in found.items()} | joined
     findings = [*told.findings, *_duplicates(sheet, found), *_beside_items(sheet, found, told)]
-    findings += [*_parts_left_behind(sheet, sources, told), *_missing(sheet, sources, told)]
+    findings += [
+        *_parts_left_behind(sheet, sources, told),
+        *_missing(sheet, sources, told, mapping.name if mapping else ""),
+    ]
     if findings:
         raise SheetError(
             messages.columns_wrong(sheet.path) if mapping is None else mappings.does_not_fit(sheet.path, mapping.name),
-            hint=messages.how_to_name_columns() if mapping is None else mappings.how_to_fit(mapping.name),
+            hint=_how_to_name_columns(sheet, sources) if mapping is None else mappings.how_to_fit(mapping.name),
             findings=tuple(dict.fromkeys(findings)),
         )
     results, prefix = _result_columns(sheet.headers)
@@ -85,6 +87,7 @@ def map_columns(sheet: Sheet, mapping: MappingFile | None = None) -> Mapped:
         told=results[:2] or _told_columns(sheet.headers),
         prefix=prefix,
         findings=made.findings,
+        notes=made.notes,
         mapping=mapping.name if mapping else "",
     )
 
@@ -160,23 +163,18 @@ def _mapping_line(first: str, second: str) -> str:
     return mappings.join_line(_ADDRESS, [first, second], separator=" ")
 
 
-def _missing(sheet: Sheet, sources: Mapping[Column, Sequence[int]], told: Told) -> Iterable[Finding]:
+def _missing(sheet: Sheet, sources: Mapping[Column, Sequence[int]], told: Told, mapping: str) -> Iterable[Finding]:
     unclaimed = [header for position, header in enumerate(sheet.headers) if position not in told.spoken_for]
-    own = {header: normalised(header) for header in unclaimed if header.strip() and known_column(header) is None}
+    own = [header for header in unclaimed if header.strip() and known_column(header) is None]
     parts = [header for header in own if _is_part(header)]
     for column in NEEDED:
         if column in sources or (told.has_items and column in _ITEM_COLUMNS):
             continue
         if any(finding.column is column for finding in told.findings):
             continue  # it is said already why
-        scores = {
-            header: max(
-                (match[1] for match in process.extract(text, NAMES[column], scorer=nearness, limit=1)), default=0
-            )
-            for header, text in own.items()
-        }
-        near = sorted((h for h, score in scores.items() if score >= _NEAR), key=lambda h: -scores[h])
-        message = messages.missing_column(column, near[0] if near else None)
+        scores = {header: likeness(column, header, sources) for header in own}
+        near = sorted((header for header, score in scores.items() if score >= NEAR), key=lambda each: -scores[each])
+        message = messages.missing_column(column, near[0] if near else None, mapping)
         if column is _ADDRESS and len(parts) > 1:
             message = mappings.address_in_parts(parts, mappings.join_line(_ADDRESS, parts))
         yield Finding(
@@ -186,6 +184,13 @@ def _missing(sheet: Sheet, sources: Mapping[Column, Sequence[int]], told: Told) 
             column=column,
             suggestions=tuple(near[:1]),
         )
+
+
+def _how_to_name_columns(sheet: Sheet, sources: Mapping[Column, Sequence[int]]) -> str:
+    lacks_items = any(column not in sources for column in _ITEM_COLUMNS)
+    if lacks_items and sum(map(names_item, sheet.headers)) >= _SEVERAL:
+        return f"{messages.how_to_name_columns()} {mappings.how_to_map(sheet.path)}"
+    return messages.how_to_name_columns()
 
 
 def _about_header(sheet: Sheet, code: FindingCode, column: Column, positions: Sequence[int], message: str) -> Finding:

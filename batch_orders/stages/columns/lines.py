@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +22,8 @@ _NONE = frozenset(
      "non", "aucun", "aucune", "faux", "ninguno", "ninguna", "não", "nao", "nenhum", "nenhuma", "nie",
      "brak", "nee", "geen")
 )  # fmt: skip
+# Texts that order nothing are named one by one up to this many.
+_MOST_NOTES = 10
 # What says in a column of quantities that there is one.
 _ONE = frozenset(("yes", "y", "x", "true", "✓", "✔", "ja", "oui", "sí", "si", "sim", "tak", "wahr", "vrai"))
 
@@ -34,6 +37,7 @@ class Lines:
     texts: Mapping[Column, Sequence[str]]
     places: Mapping[Column, Sequence[tuple[int, ...]]]
     findings: tuple[Finding, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
 
 def make(
@@ -70,6 +74,7 @@ def make(
         texts={column: [text[row] for row in rows] for column, text in texts.items()} | found.texts(),
         places=found.places(),
         findings=(*findings, *found.findings),
+        notes=tuple(found.notes()),
     )
 
 
@@ -109,13 +114,23 @@ class _Item(NamedTuple):
     quantity_from: tuple[int, ...]
 
 
+@dataclass(slots=True)
+class _Nothing:
+    """A text that a translation makes into nothing: in how many cells it stands, and in which columns (in order)."""
+
+    text: str
+    cells: int = 0
+    columns: dict[str, None] = field(default_factory=dict)
+
+
 class _Items:
     """A line for each item of each row; a row without any has one blank line, so that it is not lost."""
 
     def __init__(self, sheet: Sheet, found: Sequence[FoundItem], values: Mapping[Column, Mapping[str, str]]) -> None:
         self._sheet = sheet
         self._found = found
-        columns = [_ItemCells(sheet, one, values).items() for one in found]
+        self._cells = [_ItemCells(sheet, one, values) for one in found]
+        columns = [one.items() for one in self._cells]
         nothing = _Item("", "1", tuple(one.position for one in found), ())
         self.rows: list[int] = []
         self._items: list[_Item] = []
@@ -147,6 +162,20 @@ class _Items:
             Column.PRODUCT_TITLE: [item.title_from for item in self._items],
             Column.QUANTITY: [item.quantity_from for item in self._items],
         }
+
+    def notes(self) -> Iterable[str]:
+        """A sentence for each text that orders nothing because the mapping file says so: the most frequent first."""
+        texts: dict[str, _Nothing] = {}
+        for cells in self._cells:
+            for (text, position), count in cells.made_nothing.items():
+                known = texts.setdefault(MappingFile.folded(text), _Nothing(text.strip()))
+                known.cells += count
+                known.columns.setdefault(self._sheet.headers[position])
+        ranked = sorted(texts.values(), key=lambda nothing: -nothing.cells)
+        for nothing in ranked[:_MOST_NOTES]:
+            yield mappings.orders_nothing(nothing.text, nothing.cells, tuple(nothing.columns))
+        if ranked[_MOST_NOTES:]:
+            yield mappings.more_order_nothing(len(ranked) - _MOST_NOTES)
 
     def _summed(self, row: int, items: Sequence[_Item]) -> list[_Item]:
         """The row's items with those of one title added up, as far as their quantities can be."""
@@ -182,6 +211,8 @@ class _ItemCells:
         self._found = found
         self._titles = dict(values.get(Column.PRODUCT_TITLE, {})) | dict(found.item.values)
         self._quantities = values.get(Column.QUANTITY, {})
+        # By text and the column (position) that it stands in.
+        self.made_nothing: Counter[tuple[str, int]] = Counter()
 
     def items(self) -> list[_Item | None]:
         """The item of each row, or None."""
@@ -192,7 +223,22 @@ class _ItemCells:
         known: dict[tuple[str, str], _Item | None] = {}
         for key in set(zip(own, quantities, strict=True)):
             known[key] = self._counted(key[0]) if self._found.item.title else self._named(*key)
-        return [known[key] for key in zip(own, quantities, strict=True)]
+        keys = list(zip(own, quantities, strict=True))
+        nothing = {key: self._made_nothing(*key) for key, item in known.items() if item is None}
+        self.made_nothing.update(filter(None, map(nothing.get, keys)))
+        return [known[key] for key in keys]
+
+    def _made_nothing(self, own: str, quantity: str) -> tuple[str, int] | None:
+        """The text, and where it stands, of which the mapping file and not the cell says that there is none."""
+        found = self._found
+        told = [(own, found.position, self._quantities if found.item.title else self._titles)]
+        if found.quantity is not None:
+            told.append((quantity, found.quantity, self._quantities))
+        for text, position, translations in told:
+            folded = MappingFile.folded(text)
+            if folded and folded not in _NONE and MappingFile.folded(translations.get(folded, text)) in {"", *_NONE}:
+                return text, position
+        return None
 
     def _counted(self, text: str) -> _Item | None:
         """The column has its title, and the cell says how many."""

@@ -12,32 +12,38 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import pycountry
-from rapidfuzz import fuzz, process
 
+from batch_orders.likeness import CLEARLY, Titles
 from batch_orders.models import NEEDED, RESULT_COLUMNS, SURE, Column, Guess, MappingFile, Proposal
 from batch_orders.stages.columns.headers import (
     ADDRESS_PART,
     FIRST_LINE,
+    ITEM_NAMES,
+    LAST_NUMBER,
     LINES_AFTER,
-    NAMES,
+    NEAR,
     known_column,
-    nearness,
+    likeness,
+    names_item,
     normalised,
 )
 from batch_orders.stages.columns.lines import means_how_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from batch_orders.models import Sheet
 
-# Below it a guess is not even worth a comment.
+# Below it a guess of an item or a title is not even worth a comment.
 _WORTH_A_LOOK = 55
 # A header that is known by the table, and one that stands beside another of the same column.
 _KNOWN, _KNOWN_TWICE = 100, 80
 # The best title must be better than the next by this much to be sure.
 _CLEARLY = 5
 _NOT_SURE = SURE - 1
+# A header like "Number of monitors" without a column that says which.
+_COUNTED = 75
 _MOST_ALTERNATIVES = 3
 _MOST_TRANSLATIONS = 200
 # Distinct values that are looked at to tell what a column holds, and the share of them that must fit.
@@ -49,17 +55,9 @@ _NO_OTHERS: tuple[tuple[str, int], ...] = ()
 _ADDRESS = Column.SHIPPING_ADDRESS
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DIGITS = re.compile(r"[0-9]+")
-_LAST_NUMBER = re.compile(r"[\s_#-]*[0-9]{1,2}\s*\Z")
-# What an item column's header says, in the languages of the table of synonyms.
-_ITEM_WORDS = frozenset(
-    ("laptop", "laptops", "notebook", "computer", "pc", "desktop", "workstation", "macbook", "monitor", "monitors",
-     "display", "screen", "bildschirm", "écran", "pantalla", "ecrã", "beeldscherm", "keyboard", "tastatur", "clavier",
-     "teclado", "klawiatura", "toetsenbord", "mouse", "maus", "souris", "ratón", "rato", "mysz", "muis", "headset",
-     "headphones", "casque", "auriculares", "słuchawki", "webcam", "camera", "kamera", "dock", "docking station",
-     "dockingstation", "tablet", "ipad", "smartphone", "iphone", "adapter", "hub", "portátil", "ordinateur portable",
-     "trackpad", "accessory", "accessories")
-)  # fmt: skip
-_ITEM_NAMES = frozenset(map(normalised, _ITEM_WORDS))
+_WORDS = re.compile(r"\w+")
+_WORDS_BETWEEN = re.compile(r"\w[\s,]+\w")
+_DATE = re.compile(r"[0-9]{1,4}[./-] ?[0-9]{1,2}[./-] ?[0-9]{1,4}")
 # What a header has beside an item's name where it says how many.
 _MANY_WORDS = tuple(
     map(normalised, ("number of", "no of", "qty", "quantity", "count", "anzahl", "menge", "quantité", "nombre de",
@@ -80,7 +78,8 @@ class _Proposing:
     """The guesses as they are made: each header is given away once."""
 
     held: Sequence[_Held]
-    titles: Sequence[str]
+    titles: AbstractSet[str]
+    likeness: Titles
     country: Callable[[str], str]
     guesses: list[Guess] = field(default_factory=list)
     taken: set[int] = field(default_factory=set)
@@ -98,7 +97,8 @@ def propose(sheet: Sheet, titles: Iterable[str], country: Callable[[str], str]) 
         for position, header in enumerate(sheet.headers)
         if header.strip() and header.strip().casefold().removeprefix("bo_") not in RESULT_COLUMNS
     ]
-    proposing = _Proposing(held, sorted(titles), country)
+    listed = frozenset(titles)
+    proposing = _Proposing(held, listed, Titles(listed), country)
     _guess_address(proposing)
     items = _guess_items(proposing)
     _guess_columns(proposing, but=(Column.PRODUCT_TITLE, Column.QUANTITY) if items else ())
@@ -147,8 +147,11 @@ def _guess_columns(proposing: _Proposing, *, but: Sequence[Column]) -> None:
     """One header for each of our columns, the best pairs first."""
     done = {guess.column for guess in proposing.guesses if not guess.is_item}
     wanted = [column for column in Column if column not in done and column not in but]
+    beside = {column for one in proposing.held if (column := known_column(one.header)) is not None}
     scores = {
-        (column, one.position): _score(column, one, proposing.titles) for column in wanted for one in proposing.free
+        (column, one.position): _score(column, one, proposing.titles, beside)
+        for column in wanted
+        for one in proposing.free
     }
     known = Counter(column for (column, _), score in scores.items() if score == _KNOWN)
     for (column, position), score in scores.items():
@@ -185,33 +188,27 @@ def _others(
     found = [
         (by_position[position].header, score)
         for (each, position), score in scores.items()
-        if each is column and position != but and score >= _WORTH_A_LOOK
+        if each is column and position != but and score >= NEAR
     ]
     return tuple(sorted(found, key=lambda pair: -pair[1])[:_MOST_ALTERNATIVES])
 
 
-def _score(column: Column, held: _Held, titles: Sequence[str]) -> int:
+def _score(column: Column, held: _Held, titles: AbstractSet[str], beside: AbstractSet[Column]) -> int:
     """How likely a header is our column: by its name, by its words, and by what stands below it."""
-    known = known_column(held.header)
-    if known is not None:
-        return _KNOWN if known is column else 0
-    name = normalised(held.header)
-    if not name:
+    named = likeness(column, held.header, beside)
+    if named in {0, _KNOWN}:
+        return named
+    if column in {Column.FIRSTNAME, Column.LASTNAME} and _share(held, _WORDS_BETWEEN.search) >= _SOME_FIT:
+        return min(named, _NOT_SURE)  # whole names, it may be
+    if column is Column.START_DATE and _share(held, _DATE.search) < _SOME_FIT:
         return 0
-    match = process.extractOne(name, NAMES[column], scorer=_header_likeness)
-    named = min(int(match[1]), 99) if match else 0
     if column is Column.SHIPPING_COUNTRY and named >= _WORTH_A_LOOK:
         return max(named, 92) if _share(held, _country) >= _MOST_FIT else min(named, _NOT_SURE)
     if column is Column.EMAIL:
         return max(named, 95) if _share(held, _EMAIL.fullmatch) >= _MOST_FIT else min(named, _NOT_SURE)
-    if column is Column.PRODUCT_TITLE and _share(held, set(titles).__contains__) >= _SOME_FIT:
+    if column is Column.PRODUCT_TITLE and _share(held, titles.__contains__) >= _SOME_FIT:
         return max(named, 95)
     return named
-
-
-def _header_likeness(one: str, name: str, **_: object) -> float:
-    """How alike a header and a name of ours are, of 100; one that only contains the other ("Site city") is not sure."""
-    return max(fuzz.ratio(one, name), min(nearness(one, name), _NOT_SURE) if name in one else 0)
 
 
 def _share(held: _Held, fits: Callable[[str], object]) -> float:
@@ -234,17 +231,18 @@ def _guess_items(proposing: _Proposing) -> bool:
     """Columns that hold an item each. A sheet with a column of titles has its items there."""
     if any(known_column(one.header) is Column.PRODUCT_TITLE for one in proposing.free):
         return False
-    found = [(one, score) for one in proposing.free if (score := _item_score(one, proposing.titles)) >= _WORTH_A_LOOK]
+    found = [(one, score) for one in proposing.free if (score := _item_score(one, proposing)) >= _WORTH_A_LOOK]
     if not any(score >= SURE for _, score in found):
         return False
-    for one, score in found:
-        if known_column(one.header) is not None and score < SURE:
+    for one, score in sorted(found, key=lambda pair: _says_how_many(pair[0])):
+        is_another = known_column(one.header) is not None and score < SURE
+        if is_another or one.position in proposing.taken:
             continue
         quantity = _quantity_of(one, proposing.free)
         title, others = "", _NO_OTHERS
         is_counted = bool(one.values) and quantity is None and all(map(means_how_many, one.values))
         if is_counted:
-            title, title_score, others = _nearest_titles(one.header, proposing.titles)
+            title, title_score, others = _nearest_titles(one.header, proposing.likeness)
             score = min(score, title_score)  # noqa: PLW2901 - it is as sure as its weaker part
         proposing.guesses.append(
             Guess(
@@ -261,23 +259,34 @@ def _guess_items(proposing: _Proposing) -> bool:
     return True
 
 
-def _item_score(held: _Held, titles: Sequence[str]) -> int:
+def _item_score(held: _Held, proposing: _Proposing) -> int:
     """How likely a column holds items: by its header, or by titles (nearly) among its values."""
-    if held.header.strip() in titles or _share(held, set(titles).__contains__) >= _SOME_FIT:
+    titles = proposing.titles
+    if held.header.strip() in titles or _share(held, titles.__contains__) >= _SOME_FIT:
         return 98
-    if known_column(held.header) is not None or any(word in normalised(held.header) for word in _MANY_WORDS):
+    if known_column(held.header) is not None:
         return 0
-    if normalised(_LAST_NUMBER.sub("", held.header)) in _ITEM_NAMES:
+    if _says_how_many(held):
+        # Of what is said by the column beside it, or by nothing but its header.
+        return _COUNTED if names_item(held.header) and all(map(means_how_many, held.values)) else 0
+    if normalised(LAST_NUMBER.sub("", held.header)) in ITEM_NAMES:
         return 92
     words = {normalised(word) for word in re.split(r"[\s_/-]+", held.header)}
-    by_name = bool(words & _ITEM_NAMES)
-    if _share(held, lambda value: _is_near(value, titles)) >= _SOME_FIT and _share(held, means_how_many) < 1:
+    by_name = bool(words & ITEM_NAMES)
+    if (
+        _share(held, lambda value: _is_near(value, proposing.likeness)) >= _SOME_FIT
+        and _share(held, means_how_many) < 1
+    ):
         return 86 if by_name else 70
     return 75 if by_name else 0
 
 
-def _is_near(value: str, titles: Sequence[str]) -> bool:
-    return process.extractOne(value, titles, scorer=fuzz.WRatio, score_cutoff=SURE) is not None
+def _says_how_many(held: _Held) -> bool:
+    return any(word in normalised(held.header) for word in _MANY_WORDS)
+
+
+def _is_near(value: str, titles: Titles) -> bool:
+    return any(score >= SURE for _, score in titles.ranked(value, most=1))
 
 
 def _quantity_of(item: _Held, free: Sequence[_Held]) -> _Held | None:
@@ -331,7 +340,7 @@ def _translation(proposing: _Proposing, column: Column, value: str) -> Guess | N
         return Guess(column=column, value=value, title=code or proposing.country(value), score=score)
     if value in proposing.titles or means_how_many(value):
         return None
-    title, score, others = _nearest_titles(value, proposing.titles)
+    title, score, others = _nearest_titles(value, proposing.likeness)
     return Guess(column=column, value=value, title=title, score=score, alternatives=others)
 
 
@@ -343,28 +352,26 @@ def _country(value: str) -> str:
         return ""
 
 
-def _nearest_titles(text: str, titles: Sequence[str]) -> tuple[str, int, tuple[tuple[str, int], ...]]:
-    """The title that is most like a text, its score, and the next ones with theirs.
+def _nearest_titles(text: str, titles: Titles) -> tuple[str, int, tuple[tuple[str, int], ...]]:
+    """The title that is most like a text, its score, and the next ones with theirs; no title where several tie.
 
-    It is sure only where it is clearly the best, and where every number of the text ("14", "5450") is in it.
+    It is sure only where it is clearly the best, where every word and number of the text ("14", "5450") is in it as it
+    is typed, and where the text is more than a word for a kind of thing ("Laptop").
     """
-    wanted = MappingFile.folded(text)
-    found = process.extract(
-        wanted, {title: MappingFile.folded(title) for title in titles}, scorer=_likeness, limit=_MOST_ALTERNATIVES + 1
-    )
-    ranked = [(title, int(score)) for _, score, title in found if score >= _WORTH_A_LOOK]
+    ranked = titles.ranked(text, most=_MOST_ALTERNATIVES + 1)
     if not ranked:
         return "", 0, ()
     (best, score), *others = ranked
-    if (others and score - others[0][1] < _CLEARLY) or not _has_numbers(wanted, best):
+    gap = score - others[0][1] if others else score
+    is_name = len(_WORDS.findall(text)) > 1 or _DIGITS.search(text) is not None
+    if gap < _CLEARLY or not is_name or not _has_words(text, best):
         score = min(score, _NOT_SURE)
-    return best, score, tuple(others[:_MOST_ALTERNATIVES])
+    # None stands above the best: its score may have been lowered.
+    alternatives = tuple((title, min(other, score)) for title, other in others)
+    if gap < CLEARLY and others:
+        return "", score, ((best, score), *alternatives)[:_MOST_ALTERNATIVES]
+    return best, score, alternatives
 
 
-def _likeness(one: str, other: str, **_: object) -> float:
-    """How alike two names of products are, of 100: words count more than their order and number."""
-    return max(fuzz.ratio(one, other), 0.97 * fuzz.token_set_ratio(one, other), 0.9 * fuzz.WRatio(one, other))
-
-
-def _has_numbers(text: str, title: str) -> bool:
-    return set(_DIGITS.findall(text)) <= set(_DIGITS.findall(title))
+def _has_words(text: str, title: str) -> bool:
+    return set(_WORDS.findall(MappingFile.folded(text))) <= set(_WORDS.findall(MappingFile.folded(title)))

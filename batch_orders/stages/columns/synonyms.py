@@ -217,3 +217,22 @@ ADDRESS_PARTS = (
     "número interior", "número da porta", "nr domu", "numer domu", "nr mieszkania", "numer mieszkania",
     "huisnummer", "huisnr", "huisnummer toevoeging", "toevoeging",
 )  # fmt: skip
+
+# A header that says no more than whose, or what for: "Employee" is no employee's e-mail.
+BARE_WORDS = (
+    "employee", "recipient", "user", "contact", "work", "company", "business", "corporate", "office", "legal",
+    "preferred", "shipping", "delivery", "home", "order", "number", "mitarbeiter", "personal",
+)  # fmt: skip
+# What is the last name beside a first name ("Vorname", "Name"), and the first name beside a last name.
+LAST_BESIDE_FIRST = ("name", "nom", "naam")
+FIRST_BESIDE_LAST = ("nombre", "nome")
+
+# What an item column's header says, in the languages of the table of synonyms.
+ITEM_WORDS = (
+    "laptop", "laptops", "notebook", "computer", "pc", "desktop", "workstation", "macbook", "monitor", "monitors",
+    "display", "screen", "bildschirm", "écran", "pantalla", "ecrã", "beeldscherm", "keyboard", "tastatur", "clavier",
+    "teclado", "klawiatura", "toetsenbord", "mouse", "maus", "souris", "ratón", "rato", "mysz", "muis", "headset",
+    "headphones", "casque", "auriculares", "słuchawki", "webcam", "camera", "kamera", "dock", "docking station",
+    "dockingstation", "tablet", "ipad", "smartphone", "iphone", "adapter", "hub", "portátil", "ordinateur portable",
+    "trackpad", "monitore", "bildschirme", "tastaturen", "mäuse", "accessory", "accessories",
+)  # fmt: skip

@@ -7,6 +7,7 @@ A bad row is data, never an exception: it comes out with its findings. Pure; whe
     invisible.py characters that nobody sees
     orders.py   rows that share an order, and the rules on orders   places.py   countries, states, postal codes
     rows.py     the rules on rows                                   schema.py   the pandera schemas
+    asides.py   rows that are a total or a note
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from batch_orders.messages import findings as messages
 from batch_orders.messages import sheets as sheet_messages
 from batch_orders.messages.outcomes import COLUMN_NAMES
 from batch_orders.models import Checked, Column, Finding, FindingCode, Severity
+from batch_orders.stages.validate.asides import aside_findings, asides, but_about
 from batch_orders.stages.validate.example import example_findings
 from batch_orders.stages.validate.invisible import invisible_findings
 from batch_orders.stages.validate.oddities import odd_findings, without_echoes
@@ -71,7 +73,9 @@ def validate(mapped: Mapped, catalog: Catalog) -> Checked:
         *order_findings(mapped, grouping, own=own, countries=countries),
         *example_findings(mapped, own),
     )
-    findings = [*mapped.findings, *odd, *without_echoes(found, odd)]
+    no_orders = asides(mapped, own, catalog)
+    findings = [*but_about((*mapped.findings, *without_echoes(found, odd)), no_orders), *odd]
+    findings += without_echoes(aside_findings(mapped, no_orders), odd)
     return Checked(mapped=mapped, frame=_frame(whole, grouping), findings=_in_order(findings))
 
 
@@ -128,7 +132,7 @@ def _missing_columns(mapped: Mapped, lacking: Sequence[Column]) -> Iterator[Find
         yield Finding(
             code=FindingCode.MISSING_COLUMN,
             severity=Severity.ERROR,
-            message=sheet_messages.missing_column(column, near),
+            message=sheet_messages.missing_column(column, near, mapped.mapping),
             column=column,
             suggestions=(near,) if near else (),
         )

@@ -17,11 +17,12 @@ Values = dict[Column, list[str]]
 
 
 class Complaint(NamedTuple):
-    """What is wrong with a value, wherever in the sheet it stands."""
+    """What is wrong with a value, wherever in the sheet it stands; `undecided` as in Finding."""
 
     message: str
     suggestions: tuple[str, ...] = ()
     severity: Severity = Severity.ERROR
+    undecided: bool = False
 
 
 def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
@@ -35,6 +36,7 @@ def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[i
         rows=mapped.row_numbers(lines),
         cells=mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
+        undecided=complaint.undecided,
     )
 
 

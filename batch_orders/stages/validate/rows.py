@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from batch_orders.likeness import Titles
 from batch_orders.messages import findings as messages
 from batch_orders.messages.mappings import no_item
 from batch_orders.models import Column, FindingCode
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from batch_orders.models import Catalog, Finding, Mapped
 
-# How near (of 100) a title or an option must be to be suggested.
+# How near (of 100) an option must be to be suggested.
 _NEAR = 70
 
 _CHECKED_AS_TEXT = (
@@ -75,7 +76,7 @@ def row_findings(
     for row, name in failures(row_schema(catalog, on_several), frame):
         rule = known[name]
         complaint = rule.complaint(row)
-        if rule.code is FindingCode.REQUIRED and mapped.lacks_items(row):
+        if rule.code is FindingCode.REQUIRED and rule.column is not Column.EMAIL and mapped.lacks_items(row):
             complaint = Complaint(no_item(mapped.item_headers()))
         if complaint is not None:
             yield finding(mapped, rule.code, rule.column, [row], complaint)
@@ -83,7 +84,7 @@ def row_findings(
 
 def _rules_on_one_column(catalog: Catalog, own: Values) -> dict[str, _Rule]:
     """What to say where the schema's own checks fail, by their names there."""
-    titles = Choices(catalog.stock, cutoff=_NEAR)
+    titles = Titles(catalog.stock)
     options = Choices(catalog.shipping_options, cutoff=_NEAR)
     offered = catalog.shipping_options
     code = FindingCode

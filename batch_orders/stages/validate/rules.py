@@ -14,7 +14,9 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
+from batch_orders.likeness import CLEARLY
 from batch_orders.messages import findings as messages
+from batch_orders.messages.mappings import TITLE_TO_WRITE, title_to_write
 from batch_orders.messages.template import EXAMPLE_EMAIL, example_left
 from batch_orders.models import Severity
 from batch_orders.stages.validate.complaints import Complaint
@@ -28,6 +30,7 @@ from batch_orders.stages.validate.places import (
 from batch_orders.stages.validate.texts import fold
 
 if TYPE_CHECKING:
+    from batch_orders.likeness import Titles
     from batch_orders.stages.validate.places import PostalRules
     from batch_orders.stages.validate.texts import Choices
 
@@ -44,6 +47,8 @@ _SPACED_SIGN = re.compile(r" *([@.]) *")
 _MANY_DIGITS = re.compile(r"[0-9]{10,}", re.ASCII)
 # "2 pcs", "x2", "2,0". But "1,000" and "1.000" are a thousand to some and one to others, and "-2" is a return.
 _ONE_NUMBER = re.compile(r"[^0-9.,/%\u2013\u2212-]*0*([1-9][0-9]{0,8})(?:,00?)?[^0-9.,/%\u2013\u2212-]*")
+# What is this much less like (of 100) than the best title is not meant.
+_MUCH_FURTHER, _MOST_TITLES = 25, 3
 _US_LONG_ZIP = re.compile(r"([0-9]{5}) ?([0-9]{4})", re.ASCII)
 
 
@@ -229,10 +234,15 @@ def _state_name(rules: PostalRules, key: str) -> str:
     return f"{rules.state_names[key]} ({key})"
 
 
-def product_title(value: str, titles: Choices) -> Complaint:
+def product_title(value: str, titles: Titles) -> Complaint:
     """A value that is none of the catalog's titles."""
-    suggestions = titles.nearest(value)
-    return Complaint(messages.unknown_product(value, suggestions), suggestions)
+    if value == TITLE_TO_WRITE:
+        return Complaint(title_to_write())
+    ranked = titles.ranked(value, most=_MOST_TITLES)
+    near = [(title, score) for title, score in ranked if score >= ranked[0][1] - _MUCH_FURTHER]
+    suggestions = tuple(title for title, _ in near)
+    undecided = len(near) > 1 and near[0][1] - near[1][1] < CLEARLY
+    return Complaint(messages.unknown_product(value, suggestions), suggestions, undecided=undecided)
 
 
 def shipping_option(value: str, options: Choices, offered: tuple[str, ...]) -> Complaint:

@@ -7,6 +7,7 @@ What costs time to import (pandas, pandera, httpx …) is imported by the comman
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import itertools
 import os
@@ -429,7 +430,7 @@ def sandbox(
 ) -> int:
     """Run a simulated Device Hub on this machine, until interrupted."""
     from batch_orders.messages import faults as messages  # noqa: PLC0415 - costly
-    from batch_orders.sandbox import OFFERED, serve  # noqa: PLC0415 - costly
+    from batch_orders.sandbox import OFFERED, PortError, serve  # noqa: PLC0415 - costly
 
     if list_faults:
         offered = [(fault.name, fault.placed, fault.means) for fault in OFFERED.values()]
@@ -440,14 +441,18 @@ def sandbox(
 
     def announce(server: Any) -> None:  # noqa: ANN401 - a Sandbox; importing its type here would be costly
         login = {"base_url": server.base_url, "client_id": server.client_id, "client_secret": server.client_secret}
-        lines = [f"export BATCH_ORDERS_{name.upper()}={value}" for name, value in login.items()]
-        text = "\n".join([f"Simulated Device Hub at {server.base_url} (Ctrl+C ends it). To use it:", "", *lines, ""])
+        text = messages.announced(login)
         bad_day = {"faults": dict(chosen.faults), "seed": chosen.seed} if chosen.faults else {}
         if bad_day:
             text += f"\n{messages.on(chosen.faults, chosen.seed)}\n"
         _print(common, {"command": "sandbox", **bad_day, **login}, text)
 
-    serve(chosen, announce)
+    try:
+        serve(chosen, announce)
+    except PortError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        message = messages.no_port(chosen.port, error.strerror or type(error).__name__, is_taken=is_taken)
+        raise UsageError(message, hint=messages.how_to_choose_port()) from error
     return 0
 
 

@@ -95,7 +95,7 @@ class World:
         with contextlib.closing(Ledger(self.ledger_path)) as ledger:
             if self.is_sandbox != (ledger.account.id == SANDBOX_ACCOUNT):
                 wrong = ledgers.real_ledger if self.is_sandbox else ledgers.sandbox_ledger
-                raise LedgerError(wrong(self.ledger_path), hint=ledgers.how_to_use_another())
+                raise LedgerError(wrong(self.ledger_path), hint=ledgers.how_to_choose_a_ledger())
             if not self.is_sandbox:
                 ledger.check_login(self.hub.base_url, self.hub.client_id)
             yield ledger

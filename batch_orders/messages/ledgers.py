@@ -92,7 +92,24 @@ def how_to_use_another() -> str:
     """Another login on purpose."""
     return (
         "Check base_url, client_id and ledger. If the same account has a new login or address, "
-        "run `batch-orders init --add-login`."
+        "run `batch-orders init --add-login`. If this is a sandbox, give it a ledger of its own: "
+        "--ledger sandbox.sqlite."
+    )
+
+
+def mixed(path: Path, origin: str, known: Sequence[str]) -> str:
+    """`init --add-login` of a Device Hub on this machine to a real account's ledger, or the other way round."""
+    return (
+        f"The ledger {path} belongs to an account that orders at {', '.join(dict.fromkeys(known))}; {origin} was not "
+        "added: what is ordered at a simulated Device Hub on this machine must not count as ordered at the real one."
+    )
+
+
+def how_to_keep_apart() -> str:
+    """After a sandbox and a real Device Hub that would have shared a ledger."""
+    return (
+        "If this is a sandbox, give it a ledger of its own: --ledger sandbox.sqlite (`batch-orders init --new --ledger "
+        "sandbox.sqlite` makes it). For real orders, check base_url and ledger."
     )
 
 
@@ -104,6 +121,11 @@ def sandbox_ledger(path: Path) -> str:
 def real_ledger(path: Path) -> str:
     """A real account's ledger used with --sandbox."""
     return f"The ledger {path} belongs to a real account; --sandbox does not touch it."
+
+
+def how_to_choose_a_ledger() -> str:
+    """After a sandbox's ledger used for real, or the other way round."""
+    return "Give each a ledger of its own: --ledger sandbox.sqlite with --sandbox, and the account's without."
 
 
 def no_such_run(name: str, found: int) -> str:

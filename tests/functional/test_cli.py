@@ -293,3 +293,49 @@ def test_the_sandbox_leaves_the_real_account_alone(tmp_path: Path) -> None:
     assert program.run("submit", sheet, "--yes", "--ledger", own).returncode == 2
     again = json.loads(program.run("submit", sheet, "--sandbox", "--yes", "--ledger", own, "--json").stdout)
     assert again["counts"]["already_ordered"] == again["counts"]["rows"]
+
+
+def test_a_printed_sandbox_has_a_ledger_of_its_own(tmp_path: Path) -> None:
+    """What `sandbox` says to type leads to a new ledger in this folder, and never to the real account's."""
+    with Program(tmp_path).start("sandbox", "--port", "0") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip()]
+        while not lines[-1].startswith("batch-orders"):
+            lines.append(process.stdout.readline().strip())
+        words = [line.removeprefix("export BATCH_ORDERS_") for line in lines if line.startswith("export ")]
+        typed = {name.lower(): value for name, _, value in (word.partition("=") for word in words)}
+        program = Program(tmp_path, typed)
+        assert lines[-1] == "batch-orders init --new"
+        assert program.run(*lines[-1].split()[1:]).returncode == 0
+        assert (tmp_path / "sandbox-ledger.sqlite").is_file()
+        assert program.run("check", SAMPLES / "rolling-nightly.csv").returncode == 0
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+def test_a_sandbox_never_shares_a_real_ledger(tmp_path: Path) -> None:
+    """Neither `submit` nor `init --add-login` mixes the two, in either order; what is advised makes a second ledger."""
+    here, there = (
+        Program(tmp_path, _ACCOUNT | {"base_url": origin})
+        for origin in ("http://127.0.0.1:8765", "https://hub.example.com")
+    )
+    for one, other, name in ((there, here, "real.sqlite"), (here, there, "play.sqlite")):
+        assert one.run("init", "--new", "--ledger", name).returncode == 0
+        refused = other.run("check", SAMPLES / "rolling-nightly.csv", "--ledger", name)
+        assert (refused.returncode, "--add-login" in refused.stderr) == (2, False)
+        assert "--ledger sandbox.sqlite" in refused.stderr
+        added = other.run("init", "--add-login", "--ledger", name)
+        assert (added.returncode, "was not added" in added.stderr) == (2, True)
+        assert "--ledger sandbox.sqlite" in added.stderr
+    moved = Program(tmp_path, _ACCOUNT | {"base_url": "http://localhost:9000"})
+    assert moved.run("init", "--add-login", "--ledger", "play.sqlite").returncode == 0
+
+
+def test_a_sandboxs_port_that_is_taken(program: Program) -> None:
+    """A plain sentence, exit 2, and what to type instead."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = program.run("sandbox", "--port", str(port))
+    assert done.returncode == 2
+    assert f"Port {port} is in use (another sandbox?)." in done.stderr
+    assert "Choose another with --port, or 0 for any free one." in done.stderr

@@ -152,7 +152,8 @@ class Finding:
     """Something wrong, or worth knowing, about a cell, row, order or sheet.
 
     `rows` are Excel's row numbers of every row it is about; `cells` the cells it is shown at (none where the
-    sheet lacks the column); `suggestions` ready-to-type values, the best one first.
+    sheet lacks the column); `suggestions` ready-to-type values, the best one first. `fact` is the message without its
+    advice, where the advice holds only until the order is sent.
     """
 
     code: FindingCode
@@ -162,6 +163,7 @@ class Finding:
     rows: tuple[int, ...] = ()
     cells: tuple[Cell, ...] = ()
     suggestions: tuple[str, ...] = ()
+    fact: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,13 +154,34 @@ def already_ordered(remembered: Remembered) -> str:
 
 def changed(remembered: Remembered, now: Contents) -> str:
     """The order was placed with other contents; says what differs."""
-    number = f" (order {remembered.order_number})" if remembered.order_number else ""
-    differences = "; ".join(_differences(remembered.contents, now))
-    return (
-        f"This employee was ordered for before{number}, with other contents: {differences}. Nothing was sent. "
-        "If these are additional items, put an order reference on the additional rows only. If the new contents are "
-        f"right and nothing is to be sent for them: `batch-orders settle {order_id(remembered.key)} --keep`."
-    )
+    before, number = remembered.contents, remembered.order_number
+    named = f" (order {number})" if number else ""
+    differences = "; ".join(_differences(before, now))
+    told = f"This employee was ordered for before{named}, with other contents: {differences}. Nothing was sent."
+    keep = f"`batch-orders settle {order_id(remembered.key)} --keep`"
+    if before.items == now.items:
+        fields = _listed(name for name, _, _ in _other_fields(before, now))
+        which = f"order {number}" if number else "this order"
+        return f"{told} Device Hub still has the old {fields} for {which}: have it corrected there, then {keep}."
+    keep = f"If the new contents are right and nothing is to be sent for them: {keep}."
+    return " ".join([told, *_how_to_order_more(before, now), keep])
+
+
+def _how_to_order_more(before: Contents, now: Contents) -> Iterable[str]:
+    """What is additional is an order of its own: what to write in which row."""
+    had = {item.product_title: item.quantity for item in before.items}
+    is_one = len(now.items) == 1
+    for item in now.items:
+        then = had.get(item.product_title, "")
+        if then.isdecimal() and item.quantity.isdecimal() and int(then) < int(item.quantity):
+            more = int(item.quantity) - int(then)
+            what, where = (f"{more}", "this row") if is_one else (f"{more} × {_quote(item.product_title)}", "its row")
+            yield (
+                f"To order {what} more: set {where} back to {then} and add a row with the quantity {more} and an order "
+                "reference."
+            )
+    if any(item.product_title not in had for item in now.items):
+        yield "If there are additional items, put an order reference on the additional rows only."
 
 
 def _differences(before: Contents, now: Contents) -> Iterable[str]:
@@ -170,9 +191,21 @@ def _differences(before: Contents, now: Contents) -> Iterable[str]:
         yield "ordered then: " + ", ".join(f"{item.quantity} × {_quote(item.product_title)}" for item in missing)
     if added:
         yield "in the sheet now: " + ", ".join(f"{item.quantity} × {_quote(item.product_title)}" for item in added)
+    for name, then, is_now in _other_fields(before, now):
+        yield f"{name} was {_quote(then)}, now {_quote(is_now)}"
+
+
+def _other_fields(before: Contents, now: Contents) -> Iterable[tuple[str, str, str]]:
+    """What differs beside the items: its name, what it was, what it is now."""
     for column, name in COLUMN_NAMES.items():
         if hasattr(before, column) and getattr(before, column) != getattr(now, column):
-            yield f"{name} was {_quote(getattr(before, column))}, now {_quote(getattr(now, column))}"
+            yield name, getattr(before, column), getattr(now, column)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def held(rows: Iterable[int]) -> str:

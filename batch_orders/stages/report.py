@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from batch_orders import identity
+from batch_orders.messages import findings as finding_messages
 from batch_orders.messages import outcomes, runs
 from batch_orders.models import (
     Cell,
@@ -35,6 +36,8 @@ _NOTE = "Note"
 _NEXT = "What next"
 _NEED_A_CHANGE = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.HELD, RowStatus.REJECTED}
 _DONE = {RowStatus.ALREADY_ORDERED, RowStatus.WAITING, RowStatus.READY, RowStatus.ORDERED}
+# What reached the vendor, now or before: mending the sheet mends nothing there.
+_SENT = {RowStatus.ALREADY_ORDERED, RowStatus.UNKNOWN, RowStatus.CHANGED, RowStatus.ORDERED}
 # What an order's rows say as one, and what may have changed since the run: settled by a person, sent by another run.
 _AS_ONE = {RowStatus.READY, RowStatus.ORDERED, RowStatus.REJECTED, RowStatus.NOT_SENT, RowStatus.UNKNOWN}
 # What has changed only where what is ordered now has the very contents of then.
@@ -62,7 +65,6 @@ def report(
     """
     rows: list[ResultRow | None] = [None] * len(mapped.sheet.row_numbers)
     results: list[OrderResult] = []
-    notes = _warnings_by_row(plan.findings, mapped)
     carried = _numbers_unknown(plan.findings, mapped)
     for decision in plan.decisions:
         outcome = decision.settled or ended.get(decision.key or "", unsent)
@@ -72,6 +74,8 @@ def report(
             kept = dataclasses.replace(result, order_number=result.order_number or carried.get(row, ""))
             rows[row] = _folded(rows[row], kept)
         results.append(_order_result(decision, outcome, mapped))
+    findings = _as_they_stand(plan.findings, rows, mapped)
+    notes = _warnings_by_row(findings, mapped)
     rows = [result and _with_notes(result, notes[row]) for row, result in enumerate(rows)]
     for row, message in _loose(plan, mapped):
         number = _number_said(mapped, row)  # whose it is shows when the e-mail is there
@@ -82,7 +86,7 @@ def report(
         mapped=mapped,
         rows=tuple(row for row in rows if row is not None),
         orders=tuple(results),
-        findings=plan.findings,
+        findings=findings,
         notes=plan.notes,
         about=about,
         stopped=stopped,
@@ -155,12 +159,34 @@ def _number_said(mapped: Mapped, row: int) -> str:
     return str(mapped.sheet.frame.iat[row, mapped.results[1]]).strip() if mapped.results else ""
 
 
+def _as_they_stand(
+    findings: Iterable[Finding], rows: Sequence[ResultRow | None], mapped: Mapped
+) -> tuple[Finding, ...]:
+    """The findings as they hold after the run: once an order is sent, nobody mends it in the sheet."""
+    position = {number: row for row, number in enumerate(mapped.sheet.row_numbers)}
+
+    def told(finding: Finding) -> Finding:
+        results = [result for number in finding.rows if (result := rows[position[number]]) is not None]
+        statuses = {result.status for result in results}
+        if not finding.fact or not statuses or not statuses <= _SENT:
+            return finding
+        numbers = dict.fromkeys(result.order_number for result in results if result.order_number)
+        message = finding.fact
+        if RowStatus.CHANGED not in statuses:
+            message = finding_messages.sent_like_this(finding.fact, list(numbers))
+        return dataclasses.replace(finding, message=message, fact="")
+
+    return tuple(map(told, findings))
+
+
 def _warnings_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
     position = {number: row for row, number in enumerate(mapped.sheet.row_numbers)}
     warnings: dict[int, list[str]] = defaultdict(list)
     for finding in findings:
         if finding.severity is Severity.WARNING:
-            for number in finding.rows:
+            # A merged area may be as long as the sheet: it is told where its value stands.
+            about = finding.rows[:1] if finding.code is FindingCode.MERGED_CELLS else finding.rows
+            for number in about:
                 warnings[position[number]].append(finding.message)
     return warnings
 
@@ -389,13 +415,14 @@ def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Rememb
             order_number=outcome.order_number,
             attempts=outcome.attempts,
         )
+    findings = map(_thawed_finding, parts["findings"])
     return _summed_up(
         run_id=run_id,
         command=parts["command"],
         mapped=mapped,
         rows=tuple(rows),
         orders=tuple(orders),
-        findings=tuple(f for f in map(_thawed_finding, parts["findings"]) if not f.rows or not done.issuperset(f.rows)),
+        findings=_as_they_stand((f for f in findings if not f.rows or not done.issuperset(f.rows)), rows, mapped),
         notes=tuple(parts.get("notes", ())),  # reports that were kept before there were notes have none
         about=[(label, text) for label, text in parts["about"]],
         stopped=parts["stopped"] if any(row.status is RowStatus.NOT_SENT for row in rows) else "",
@@ -440,4 +467,5 @@ def _thawed_finding(parts: Mapping[str, Any]) -> Finding:
         rows=tuple(parts["rows"]),
         cells=tuple(Cell(*cell) for cell in parts["cells"]),
         suggestions=tuple(parts["suggestions"]),
+        fact=parts.get("fact", ""),  # reports that an older version kept have none
     )

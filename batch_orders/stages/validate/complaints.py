@@ -17,11 +17,17 @@ Values = dict[Column, list[str]]
 
 
 class Complaint(NamedTuple):
-    """What is wrong with a value, wherever in the sheet it stands."""
+    """What is wrong with a value, wherever in the sheet it stands; `fact` as in Finding."""
 
     message: str
     suggestions: tuple[str, ...] = ()
     severity: Severity = Severity.ERROR
+    fact: str = ""
+
+    @classmethod
+    def warning(cls, told: tuple[str, str], suggestions: tuple[str, ...] = ()) -> Complaint:
+        """A fact, and what to do about it as long as the order is not sent; it goes ahead all the same."""
+        return cls(" ".join(told), suggestions, Severity.WARNING, fact=told[0])
 
 
 def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
@@ -35,6 +41,7 @@ def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[i
         rows=mapped.row_numbers(lines),
         cells=mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
+        fact=complaint.fact and complaint.fact + note,
     )
 
 

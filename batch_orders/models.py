@@ -133,6 +133,10 @@ class FindingCode(StrEnum):
     REPAIRED = "repaired"
 
 
+# Their orders are fine in themselves, and held because they look like a mistake.
+GUARDS = frozenset({FindingCode.NEAR_DUPLICATE, FindingCode.REPEAT_ITEM, FindingCode.UNKNOWN_HISTORY})
+
+
 class Cell(NamedTuple):
     """A cell as Excel names it: `row` and `column` count from 1; `str()` gives "F7"."""
 
@@ -859,6 +863,11 @@ class Report:
     stopped: str = ""
     notes: tuple[str, ...] = ()
     partial: bool = False
+
+    @property
+    def declined(self) -> bool:
+        """Whether the person said no at the question: then there was no run, and nothing was sent or written."""
+        return self.command == "submit" and self.run_id is None
 
 
 def order_id(key: str) -> str:

@@ -42,11 +42,6 @@ def played(placed: int, struck: Mapping[str, int]) -> str:
     return f"What the simulated Device Hub saw: {count(placed, 'order')} placed; faults: {times or 'none struck'}."
 
 
-def all_is_gone() -> str:
-    """After a run with faults whose ledger is thrown away."""
-    return "This run's ledger goes with it: to settle orders and to run the command again, keep one with --ledger FILE."
-
-
 def no_port(port: int, reason: str, *, is_taken: bool) -> str:
     """The simulated Device Hub cannot have the port."""
     return f"Port {port} is in use (another sandbox?)." if is_taken else f"Port {port} cannot be had: {reason}."

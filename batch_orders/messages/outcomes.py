@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from batch_orders.models import Column, RowStatus, VerdictKind, order_id
@@ -34,14 +35,14 @@ COLUMN_NAMES: dict[Column, str] = {
 STATUS_MEANINGS: dict[RowStatus, str] = {
     RowStatus.ALREADY_ORDERED: "placed by an earlier run; nothing to do",
     RowStatus.UNKNOWN: "sent, and no proof either way: ask Device Hub whether the order is there, then settle it",
-    RowStatus.INVALID: "with errors: mend the marked cells and submit again",
+    RowStatus.INVALID: "with errors: mend what their messages name, and submit again",
     RowStatus.CHANGED: "ordered before with other contents: nothing was sent",
-    RowStatus.HELD: "fine in itself, but another row of the order is not, or it looks like something ordered already",
+    RowStatus.HELD: "fine in itself, and not sent yet",
     RowStatus.WAITING: "the date has not come",
     RowStatus.READY: "would be ordered",
     RowStatus.ORDERED: "placed in this run",
     RowStatus.REJECTED: "refused by Device Hub: the reason is in the message",
-    RowStatus.NOT_SENT: "not sent yet: run the same command again to go on",
+    RowStatus.NOT_SENT: "not sent yet",
 }
 
 
@@ -69,7 +70,8 @@ def answered(kind: VerdictKind, answer: Answer) -> str:
         case VerdictKind.ORDERED:
             return "Ordered."
         case VerdictKind.REJECTED:
-            return f"Device Hub refused the order (HTTP {answer.status}).{said}"
+            hint = _our_names(answer.message)
+            return f"Device Hub refused the order (HTTP {answer.status}).{said}{hint} {_how_to_send_again()}"
         case VerdictKind.LOGIN:
             return f"Device Hub no longer accepts the login (HTTP {answer.status}); nothing was ordered."
         case VerdictKind.BUSY:
@@ -216,8 +218,19 @@ def held(rows: Iterable[int]) -> str:
 
 
 def rejected_before(message: str) -> str:
-    """Device Hub refused the same contents in an earlier run."""
-    return f"{message} It is sent again once the row is changed, or with --retry-rejected."
+    """Device Hub refused the same contents in an earlier run; a ledger of an older version does not say what to do."""
+    return message if message.endswith(_how_to_send_again()) else f"{message} {_how_to_send_again()}"
+
+
+def _how_to_send_again() -> str:
+    return "It is sent again once the row is changed, or with --retry-rejected."
+
+
+def _our_names(said: str) -> str:
+    """What the sheet calls the fields that Device Hub names; its plain words ("quantity") are clear as they are."""
+    fields = {c.value: n for c, n in COLUMN_NAMES.items() if "_" in c.value and re.search(rf"\b{c.value}\b", said)}
+    told = ", ".join(f"{field} is “{name}”" for field, name in fields.items())
+    return f" (In the sheet {told}.)" if told else ""
 
 
 def busy() -> str:
@@ -227,12 +240,12 @@ def busy() -> str:
 
 def left_over() -> str:
     """The run ended before the order's turn."""
-    return "Not sent: the run stopped before its turn. Run the same command again to go on."
+    return "Not sent: the run stopped before its turn. Submit the sheet again to go on."
 
 
 def beyond_limit() -> str:
     """--limit was reached before the order's turn."""
-    return "Not sent: --limit was reached before its turn. Run the same command again to go on."
+    return "Not sent: --limit was reached before its turn. Submit the sheet again without --limit to go on."
 
 
 def ready() -> str:

@@ -12,6 +12,7 @@ from batch_orders import identity
 from batch_orders.messages import findings as finding_messages
 from batch_orders.messages import outcomes, runs
 from batch_orders.models import (
+    GUARDS,
     Cell,
     Column,
     Finding,
@@ -27,7 +28,7 @@ from batch_orders.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batch_orders.models import Decision, Mapped, Plan, Remembered
 
@@ -57,11 +58,13 @@ def report(
     about: Sequence[tuple[str, str]],
     stopped: str = "",
     stop_code: int = EXIT_STOPPED,
+    what_next: Callable[[int], str] = lambda _: "",
 ) -> Report:
     """How the run ended.
 
     `ended` are the outcomes of the orders that were to be sent, by key; those missing there are `unsent`. `about`
-    are the summary's first lines (which sheet, which host …); `stop_code` is the exit code where `stopped` says why.
+    are the summary's first lines (which sheet, which host …); `stop_code` is the exit code where `stopped` says why;
+    `what_next` says what a person does after an exit code, where that is not the usual ("").
     """
     rows: list[ResultRow | None] = [None] * len(mapped.sheet.row_numbers)
     results: list[OrderResult] = []
@@ -91,6 +94,7 @@ def report(
         about=about,
         stopped=stopped,
         stop_code=stop_code,
+        what_next=what_next,
     )
 
 
@@ -209,6 +213,7 @@ def _summed_up(
     about: Sequence[tuple[str, str]],
     stopped: str,
     stop_code: int,
+    what_next: Callable[[int], str],
 ) -> Report:
     statuses = Counter(row.status for row in rows)
     code = exit_code(statuses, stopped=bool(stopped), stop_code=stop_code)
@@ -225,8 +230,9 @@ def _summed_up(
         summary=(
             *about,
             *((_NOTE, note) for note in notes),
-            *_status_lines(orders, statuses),
-            *_last_lines(stopped, code, is_check=command == "check"),
+            *_status_lines(orders, statuses, _why_held(rows, findings, mapped)),
+            *([("Stopped early", stopped)] if stopped else []),
+            (_NEXT, what_next(code) or runs.next_step(code, is_check=command == "check")),
         ),
         stopped=stopped,
         notes=notes,
@@ -263,8 +269,18 @@ def needing_work(done: Report) -> Report | None:
 
 def without_results(done: Report, *, hint: str, exit_code: int) -> Report:
     """The same report where its results sheet could not be written: the run did not end well, and `hint` is next."""
-    summary = tuple((label, hint if label == _NEXT else text) for label, text in done.summary)
-    return dataclasses.replace(done, summary=summary, exit_code=exit_code)
+    return dataclasses.replace(_with_next(done, hint), exit_code=exit_code)
+
+
+def marked_in(done: Report, file: str) -> Report:
+    """The report of a check whose cells are marked in this file: there they are to be mended."""
+    return _with_next(done, runs.next_step_in_copy(done.exit_code, file))
+
+
+def _with_next(done: Report, what_next: str) -> Report:
+    """The same report with something else to do next; where that is "", as it is."""
+    summary = tuple((label, what_next or text if label == _NEXT else text) for label, text in done.summary)
+    return dataclasses.replace(done, summary=summary)
 
 
 def exit_code(statuses: Mapping[RowStatus, int], *, stopped: bool, stop_code: int = EXIT_STOPPED) -> int:
@@ -279,17 +295,22 @@ def exit_code(statuses: Mapping[RowStatus, int], *, stopped: bool, stop_code: in
     return EXIT_NEEDS_A_CHANGE if found & _NEED_A_CHANGE else EXIT_DONE
 
 
-def _status_lines(orders: Sequence[OrderResult], statuses: Mapping[RowStatus, int]) -> Iterable[tuple[str, str]]:
+def _status_lines(
+    orders: Sequence[OrderResult], statuses: Mapping[RowStatus, int], why_held: Sequence[str]
+) -> Iterable[tuple[str, str]]:
     by_order = Counter(order.status for order in orders)
     for status in RowStatus:
         if statuses.get(status):
-            yield status.value, runs.status_line(status, statuses[status], by_order[status])
+            reasons = why_held if status is RowStatus.HELD else ()
+            yield status.value, runs.status_line(status, statuses[status], by_order[status], reasons)
 
 
-def _last_lines(stopped: str, code: int, *, is_check: bool) -> Iterable[tuple[str, str]]:
-    if stopped:
-        yield "Stopped early", stopped
-    yield _NEXT, runs.next_step(code, is_check=is_check)
+def _why_held(rows: Sequence[ResultRow], findings: Sequence[Finding], mapped: Mapped) -> Sequence[str]:
+    """Each reason that holds some row, once."""
+    guarded = {number: finding.code for finding in findings if finding.code in GUARDS for number in finding.rows}
+    numbers = mapped.sheet.row_numbers
+    held = [numbers[row] for row, result in enumerate(rows) if result.status is RowStatus.HELD]
+    return list(dict.fromkeys(runs.why_held(guarded.get(number)) for number in held))
 
 
 # As documents ---------------------------------------------------------------------------------------------------
@@ -427,6 +448,7 @@ def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Rememb
         about=[(label, text) for label, text in parts["about"]],
         stopped=parts["stopped"] if any(row.status is RowStatus.NOT_SENT for row in rows) else "",
         stop_code=EXIT_STOPPED,
+        what_next=lambda code: runs.next_step_for_old_run() if code == EXIT_STOPPED else "",
     )
 
 

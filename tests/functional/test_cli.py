@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -10,9 +12,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 import pytest
+from openpyxl import load_workbook
 
 from batch_orders import __version__
 from batch_orders.sandbox import SandboxOptions, running
@@ -157,6 +160,31 @@ def test_an_interrupt_while_a_large_sheet_is_checked(program: Program, interrupt
     assert "placing" not in err
     assert ("Interrupted" in err) == (interrupts == 1)
     assert list(program.folder.glob("*.results*")) == []
+
+
+@pytest.mark.parametrize("second", ["stderr: writing the results", "stdout: What next", "stdout: Results"])
+def test_a_second_interrupt_at_the_very_end(program: Program, second: str) -> None:
+    """While the results are written, the summary is printed, or Python ends: the code is that of the first one."""
+    sheet = shutil.copy(SAMPLES / "new-hires.csv", program.folder)
+    with program.start("submit", sheet, "--sandbox", "--yes") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        _read_until(process.stderr, "placing")
+        process.send_signal(signal.SIGINT)
+        stream, _, words = second.partition(": ")
+        _read_until(process.stdout if stream == "stdout" else process.stderr, words)
+        if words == "Results":
+            time.sleep(0.02)  # Python is ending by now
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 6
+
+
+def _read_until(stream: IO[str], words: str) -> None:
+    for line in stream:
+        if words in line:
+            return
+    raise AssertionError(f"it ended without “{words}”")
 
 
 @pytest.mark.parametrize(
@@ -339,3 +367,46 @@ def test_a_sandboxs_port_that_is_taken(program: Program) -> None:
     assert done.returncode == 2
     assert f"Port {port} is in use (another sandbox?)." in done.stderr
     assert "Choose another with --port, or 0 for any free one." in done.stderr
+
+
+def test_what_next_after_a_check_names_what_was_written(program: Program) -> None:
+    """The copy itself, and on the console its name; without one, the very command that writes it."""
+    folder = program.folder / "a wave"
+    folder.mkdir()
+    sheet = Path(shutil.copy(SAMPLES / "mixed-errors.csv", folder))
+    lines = sheet.read_text(encoding="utf-8").splitlines()
+    sheet.write_text("\n".join([lines[0], *(f"x{n}{line}" for n in range(9) for line in lines[1:])]))
+    words = ("a wave/mixed-errors.csv", "--encoding", "utf-8", "--sandbox")
+    plain = program.run("check", *words).stdout
+    (command,) = re.findall(r"more: `batch-orders (.+)` shows all", plain)
+    assert "a copy written with --output shows them" in plain
+    written = program.run(*shlex.split(command))
+    assert (written.returncode, "--output" in written.stdout) == (4, False)
+    copy = program.folder / "mixed-errors.checked.xlsx"
+    assert re.search(rf"What next +Mend what the messages say in {copy.name}", written.stdout)
+    summary = {row[0]: row[1] for row in load_workbook(copy).worksheets[1].iter_rows(values_only=True)}
+    assert "in this file" in str(summary["What next"])
+    assert not {"above", "--output"} & set(str(summary).split())
+
+
+def test_a_throwaway_ledger_is_not_gone_on_with(program: Program) -> None:
+    """A sandbox forgets: nobody is told to go on there, or to settle; with a ledger of its own both work."""
+    words = ("submit", SAMPLES / "rolling-nightly.csv", "--sandbox", "--yes", "--limit", "0", "--output", "r.csv")
+    forgotten = program.run(*words).stdout
+    assert "add --ledger try.sqlite to each command" in forgotten
+    assert "again" not in forgotten
+    kept = program.run(*words, "--ledger", "try.sqlite").stdout
+    assert "Run it again without --limit" in kept
+
+
+def test_an_old_runs_results_say_to_submit_the_sheet(tmp_path: Path) -> None:
+    """`results` again would send nothing."""
+    with running(SandboxOptions()) as hub:
+        login = {"client_id": hub.client_id, "client_secret": hub.client_secret, "base_url": hub.base_url}
+        program = Program(tmp_path, login)
+        program.run("init", "--new")
+        sheet = shutil.copy(SAMPLES / "rolling-nightly.csv", tmp_path)
+        run_id = program.json("submit", sheet, "--yes", "--limit", "1", exit_code=6)["run_id"]
+        told = program.run("results", run_id).stdout
+    assert re.search(r"What next +Submit the sheet again", told)
+    assert "same command" not in told

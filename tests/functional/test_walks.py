@@ -185,6 +185,9 @@ def test_a_changed_address_kept(tmp_path: Path) -> None:
         assert "put an order reference on the additional rows only" in ben
         assert "Device Hub still has the old Shipping address for order 700001: have it corrected there" in ana
         assert "reference" not in ana
+        waiting = desk.type("status")
+        assert "  changed 700001  ana@example.com" in waiting
+        assert "Ordered." not in waiting
 
         desk.type(*advised(ana, "settle", "--keep"))
         with mending(results) as rows:

@@ -107,7 +107,9 @@ _mapping_option = click.option(
     "--mapping", metavar="FILE", type=click.Path(path_type=Path), help="How to read a foreign sheet (see `map`)."
 )
 _sandbox_option = click.option(
-    "--sandbox", is_flag=True, help="Use a simulated Device Hub inside this process: no account, no network."
+    "--sandbox",
+    is_flag=True,
+    help="Use a simulated Device Hub inside this process: no account, no network; it forgets all without --ledger.",
 )
 
 

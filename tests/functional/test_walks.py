@@ -376,3 +376,17 @@ def test_a_lost_ledger_adopted_from_results(tmp_path: Path) -> None:
             "already_ordered", "already_ordered", "ordered", "already_ordered", "already_ordered", "ordered",
         ]  # fmt: skip
         assert desk.book[3:] == [order("ben"), order("eve")]
+
+
+def test_why_rows_are_held(tmp_path: Path) -> None:
+    """The summary names the reasons that apply, and no others; what is held is no error on the console either."""
+    sheet = save(tmp_path / "hires.csv", [row("ana"), row("ana", MOUSE, pieces=0), row("ben")])
+    twice = save(tmp_path / "twice.csv", [row("cem"), row("cem", columns={"Order reference": "2"})])
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        broken, alike = (desk.type("check", path, exit_code=code) for path, code in ((sheet, 4), (twice, 4)))
+    assert "another row of the order is not" in broken
+    assert "looks like something" not in broken
+    assert "another row of the order is not" not in alike
+    assert "looks like something ordered already, or twice in the sheet" in alike
+    assert "‖ row 2: " in alike
+    assert "✕" not in alike

@@ -235,7 +235,7 @@ def sent_like_this(fact: str, order_numbers: Sequence[str]) -> str:
     """What was worth a look before the order was sent, when it has been."""
     which = f" of order {_listed(order_numbers)}" if order_numbers else ""
     return (
-        f"{fact} It was ordered like this. If it is wrong, have the address{which} corrected by the vendor: "
+        f"{fact} The order was sent like this. If it is wrong, have the address{which} corrected by the vendor: "
         "mending the sheet does not."
     )
 

@@ -27,7 +27,11 @@ def main() -> None:
         signal.signal(number, _leave)
     from batch_orders.cli import run  # noqa: PLC0415 - costly
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Python gives its handlers up before it has ended: an interrupt then would have a code of its own.
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

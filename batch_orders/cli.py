@@ -7,9 +7,11 @@ What costs time to import (pandas, pandera, httpx …) is imported by the comman
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import itertools
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -89,7 +91,12 @@ def _sheet_options(command: Callable[..., int]) -> Callable[..., int]:
         _mapping_option,
         click.option("--output", type=click.Path(path_type=Path), help="Where the results go (.csv or .xlsx)."),
         click.option("--failed-only", is_flag=True, help="Also write just the rows that need work (NAME.failed.xlsx)."),
-        click.option("--release", multiple=True, metavar="ORDER", help="Send an order held as a likely mistake."),
+        click.option(
+            "--release",
+            multiple=True,
+            metavar="ORDER",
+            help="Send an order held as a likely mistake (may be repeated).",
+        ),
         click.option("--retry-rejected", is_flag=True, help="Send rejected orders again although nothing changed."),
         _sandbox_option,
     )
@@ -100,7 +107,9 @@ _mapping_option = click.option(
     "--mapping", metavar="FILE", type=click.Path(path_type=Path), help="How to read a foreign sheet (see `map`)."
 )
 _sandbox_option = click.option(
-    "--sandbox", is_flag=True, help="Use a simulated Device Hub inside this process: no account, no network."
+    "--sandbox",
+    is_flag=True,
+    help="Use a simulated Device Hub inside this process: no account, no network; it forgets all without --ledger.",
 )
 
 
@@ -186,9 +195,10 @@ def submit(
 
     with _world(common, sandbox=sandbox, simulated=simulated, flags={"max_orders": max_orders}) as world:
         sheet = wiring.SheetRequest(**_with_mapping(request), limit=limit)
-        confirm = functools.partial(_confirm, world, common, limit)
+        check = _check_command(common, request, sandbox=sandbox)
+        confirm = functools.partial(_confirm, world=world, common=common, limit=limit, check=check)
         report, written = _run(world, wiring.submit(world, sheet, confirm=confirm))
-    return _show_report(common, report, *written)
+    return _show_report(common, report, *written, check=check)
 
 
 @cli.command("map")
@@ -308,7 +318,8 @@ def status(common: Common, *, run: str | None) -> int:
     document: dict[str, Any] = {"command": "status", "exit_code": 0}
     with _open_ledger(common) as ledger:
         if run is None:
-            waiting = [(order, ledger.evidence(order.key)) for order in ledger.waiting()]
+            is_plain = not common.as_json
+            waiting = [(order, ledger.evidence(order.key, is_plain=is_plain)) for order in ledger.waiting()]
             counts, runs = ledger.counts(), [(record, _is_alive(ledger, record)) for record in ledger.runs()]
             listed = [documents.run(record, is_alive=is_alive) for record, is_alive in runs]
             document |= {"orders": dict(counts), "runs": listed}
@@ -349,7 +360,7 @@ def settle(common: Common, *, order: str, placed: str | None, note: str, **verdi
             ](found, note)
         now = ledger.find(found.key)
     document = {"command": "settle", "exit_code": 0, "order": documents.order(now)}
-    _print(common, document, ledgers.settled(said[0], now.email))
+    _print(common, document, ledgers.settled(said[0], now.email, now.order_number))
     return 0
 
 
@@ -429,7 +440,7 @@ def sandbox(
 ) -> int:
     """Run a simulated Device Hub on this machine, until interrupted."""
     from batch_orders.messages import faults as messages  # noqa: PLC0415 - costly
-    from batch_orders.sandbox import OFFERED, serve  # noqa: PLC0415 - costly
+    from batch_orders.sandbox import OFFERED, PortError, serve  # noqa: PLC0415 - costly
 
     if list_faults:
         offered = [(fault.name, fault.placed, fault.means) for fault in OFFERED.values()]
@@ -440,14 +451,18 @@ def sandbox(
 
     def announce(server: Any) -> None:  # noqa: ANN401 - a Sandbox; importing its type here would be costly
         login = {"base_url": server.base_url, "client_id": server.client_id, "client_secret": server.client_secret}
-        lines = [f"export BATCH_ORDERS_{name.upper()}={value}" for name, value in login.items()]
-        text = "\n".join([f"Simulated Device Hub at {server.base_url} (Ctrl+C ends it). To use it:", "", *lines, ""])
+        text = messages.announced(login)
         bad_day = {"faults": dict(chosen.faults), "seed": chosen.seed} if chosen.faults else {}
         if bad_day:
             text += f"\n{messages.on(chosen.faults, chosen.seed)}\n"
         _print(common, {"command": "sandbox", **bad_day, **login}, text)
 
-    serve(chosen, announce)
+    try:
+        serve(chosen, announce)
+    except PortError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        message = messages.no_port(chosen.port, error.strerror or type(error).__name__, is_taken=is_taken)
+        raise UsageError(message, hint=messages.how_to_choose_port()) from error
     return 0
 
 
@@ -459,9 +474,22 @@ def _check(common: Common, request: dict[str, Any], *, sandbox: bool) -> int:
 
     with _world(common, sandbox=sandbox) as world:
         sheet = wiring.SheetRequest(**_with_mapping(request))
-        report = _run(world, wiring.check(world, sheet))
-        written = wiring.write_checked(report, sheet)
-    return _show_report(common, report, *written)
+        report, written = wiring.write_checked(_run(world, wiring.check(world, sheet)), sheet)
+    return _show_report(common, report, *written, check=_check_command(common, request, sandbox=sandbox))
+
+
+def _check_command(common: Common, request: dict[str, Any], *, sandbox: bool) -> str:
+    """The `check` of the same sheet that writes a copy with every finding, as it is to be typed."""
+    options = {
+        "--sheet": request["sheet_name"],
+        "--encoding": request["encoding"],
+        "--mapping": request["mapping"],
+        "--ledger": common.ledger,
+        "--config": common.config,
+        "--output": f"{request['path'].stem}.checked.xlsx",
+    }
+    given = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
+    return shlex.join(["batch-orders", "check", str(request["path"]), *given, *(["--sandbox"] if sandbox else [])])
 
 
 def _is_alive(ledger: Any, run: RunRecord) -> bool:  # noqa: ANN401 - a Ledger; importing its type would be costly
@@ -550,7 +578,7 @@ def _run(world: World, steps: Coroutine[Any, Any, _T]) -> _T:
     from batch_orders.messages import runs  # noqa: PLC0415 - costly
 
     def stop() -> None:
-        world.stop.because(runs.interrupted(), hint=runs.how_to_go_on())
+        world.stop.because(runs.interrupted())
         world.progress.note(runs.interrupting())
 
     async def main() -> _T:
@@ -576,7 +604,7 @@ def _require_yes(common: Common) -> None:
         )
 
 
-def _confirm(world: World, common: Common, limit: int | None, plan: Plan, mapped: Mapped) -> bool:
+def _confirm(plan: Plan, mapped: Mapped, *, world: World, common: Common, limit: int | None, check: str) -> bool:
     """Show the plan and ask; with --yes neither."""
     from batch_orders.messages import terminal  # noqa: PLC0415 - costly
 
@@ -585,7 +613,7 @@ def _confirm(world: World, common: Common, limit: int | None, plan: Plan, mapped
     import signal  # noqa: PLC0415 - costly
 
     world.progress.close()
-    click.echo(terminal.plan_text(plan, mapped, host=world.host, limit=limit), err=True)
+    click.echo(terminal.plan_text(plan, mapped, host=world.host, limit=limit, check=check), err=True)
     with _handling_interrupts(signal.default_int_handler):  # while somebody is asked an interrupt is a no
         try:
             return click.confirm(terminal.question(len(plan.to_send[:limit]), world.host), err=True)
@@ -622,6 +650,8 @@ def _show_report(
     results: Path | None,
     failed: Path | None = None,
     error: BatchOrdersError | None = None,
+    *,
+    check: str = "",
 ) -> int:
     from batch_orders.messages import terminal  # noqa: PLC0415 - costly
     from batch_orders.stages.report import document  # noqa: PLC0415
@@ -634,7 +664,8 @@ def _show_report(
     if common.as_json or report.exit_code or not silent:
         paths = {"results": str(results) if results else None, "failed": str(failed) if failed else None}
         trouble = (error.message, error.hint) if error else None
-        _print(common, document(report, **paths, error=trouble), terminal.report_text(report, results, failed))
+        text = terminal.report_text(report, results, failed, check=check)
+        _print(common, document(report, **paths, error=trouble), text)
     return report.exit_code
 
 

@@ -133,6 +133,10 @@ class FindingCode(StrEnum):
     REPAIRED = "repaired"
 
 
+# Their orders are fine in themselves, and held because they look like a mistake.
+GUARDS = frozenset({FindingCode.NEAR_DUPLICATE, FindingCode.REPEAT_ITEM, FindingCode.UNKNOWN_HISTORY})
+
+
 class Cell(NamedTuple):
     """A cell as Excel names it: `row` and `column` count from 1; `str()` gives "F7"."""
 
@@ -153,7 +157,7 @@ class Finding:
 
     `rows` are Excel's row numbers of every row it is about; `cells` the cells it is shown at (none where the
     sheet lacks the column); `suggestions` ready-to-type values, the best one first (`undecided`: it is hardly better
-    than the second).
+    than the second). `fact` is the message without its advice, where the advice holds only until the order is sent.
     """
 
     code: FindingCode
@@ -164,6 +168,7 @@ class Finding:
     cells: tuple[Cell, ...] = ()
     suggestions: tuple[str, ...] = ()
     undecided: bool = False
+    fact: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -862,6 +867,11 @@ class Report:
     stopped: str = ""
     notes: tuple[str, ...] = ()
     partial: bool = False
+
+    @property
+    def declined(self) -> bool:
+        """Whether the person said no at the question: then there was no run, and nothing was sent or written."""
+        return self.command == "submit" and self.run_id is None
 
 
 def order_id(key: str) -> str:

@@ -42,7 +42,10 @@ _SAY_PLACED = {RowStatus.ORDERED, RowStatus.ALREADY_ORDERED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
-    """What it takes to judge a sheet. `memory` is None where there is no ledger: then nothing was ordered yet."""
+    """What it takes to judge a sheet. `memory` is None where there is no ledger: then nothing was ordered yet.
+
+    `forgets` says that the ledger is thrown away afterwards, as the sandbox's is.
+    """
 
     read_sheet: Callable[[], Sheet]
     catalog: CatalogSource
@@ -55,6 +58,7 @@ class Judging:
     retry_rejected: bool = False
     released: Sequence[str] = ()
     mapping: MappingFile | None = None
+    forgets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,9 +294,26 @@ class _Submission:
                 has_ledger=True,
                 run=(ordering.run_id, judging.now) if was_run else None,
             ),
-            stopped=_stopped(judging.stop, planned, ordering.limit),
+            stopped=_stopped(judging, planned, ordering.limit),
             stop_code=judging.stop.exit_code or RunStoppedError.exit_code,
+            what_next=self._what_next if was_run else self._what_after_no,
         )
+
+    def _what_next(self, exit_code: int) -> str:
+        """What a person does next, where that is not the usual."""
+        if self._judging.forgets:
+            return runs.next_step_in_sandbox(exit_code)
+        is_limit = exit_code == RunStoppedError.exit_code and not self._judging.stop
+        return runs.next_step_after_limit() if is_limit and self._is_limited else ""
+
+    def _what_after_no(self, _: int) -> str:
+        is_all_fine = not self._planned.held_back and not self._planned.loose_lines
+        return runs.next_step_after_no(is_all_fine=is_all_fine)
+
+    @property
+    def _is_limited(self) -> bool:
+        """Whether `limit` keeps some orders back."""
+        return len(self._to_send) < len(self._planned.to_send)
 
     async def carry_out(self) -> Report:
         """Place the orders. The ledger knows of the run from before the first to after the last of them."""
@@ -372,7 +393,7 @@ class _Submission:
             if claims.ours or now_seen != seen:
                 seen, changed_at = now_seen, time.monotonic()
             elif time.monotonic() - changed_at > ordering.policy.patience:
-                line.stop.because(runs.others_busy(), hint=runs.how_to_go_on())
+                line.stop.because(runs.others_busy())
             if pending:
                 await line.pause(_LOOK_AGAIN)
         return ended
@@ -410,9 +431,11 @@ def _beyond_limit(planned: Plan, limit: int | None) -> dict[str, Outcome]:
     return {decision.key: beyond for decision in planned.to_send[limit:] if decision.key is not None}
 
 
-def _stopped(stop: Stop, planned: Plan, limit: int | None) -> str:
+def _stopped(judging: Judging, planned: Plan, limit: int | None) -> str:
+    stop = judging.stop
     if stop:
-        return " ".join(part for part in (stop.reason, stop.hint) if part)
+        hint = "" if judging.forgets else stop.hint  # there is no next run that could go on
+        return " ".join(part for part in (stop.reason, hint) if part)
     if limit is not None and len(planned.to_send) > limit:
         return runs.limit_reached(limit)
     return ""

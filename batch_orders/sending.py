@@ -212,7 +212,7 @@ class Line:
         seconds = retry_after if retry_after is not None else self._backoff * random.uniform(0.5, 1.0)  # noqa: S311
         self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF)
         if waited + (retry_after or 0) > self.policy.patience:
-            self.stop.because(runs.patience_ended(verdict.message, waited), hint=runs.how_to_go_on())
+            self.stop.because(runs.patience_ended(verdict.message, waited))
             return
         self.progress.note(runs.waiting(verdict.message, seconds))
         if verdict.kind is VerdictKind.BUSY:
@@ -365,7 +365,7 @@ def _stop_for(stop: Stop, error: Exception) -> None:
         stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
         return
     _log.error("unexpected", exc_info=error)
-    stop.because(runs.bug(type(error).__name__), hint=runs.how_to_go_on(), exit_code=BatchOrdersError.exit_code)
+    stop.because(runs.bug(type(error).__name__), exit_code=BatchOrdersError.exit_code)
 
 
 async def _see_through(future: asyncio.Future[_T]) -> _T:

@@ -264,6 +264,11 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
+def is_on_this_machine(origin: str) -> bool:
+    """Whether what answers at this origin (see `base_url`) runs on this very machine: a sandbox, usually."""
+    return _is_loopback(urlsplit(origin).hostname or "")
+
+
 def _read_base_url(value: object) -> str | None:
     """The origin as browsers write it: lower case, no default port, no slash at the end."""
     if value is None:

@@ -27,7 +27,7 @@ from batch_orders.sandbox import SandboxOptions
 from batch_orders.sandbox import running as running_sandbox
 from batch_orders.sending import SendingPolicy, Stop
 from batch_orders.stages.columns.propose import propose as propose_mapping
-from batch_orders.stages.report import needing_work
+from batch_orders.stages.report import marked_in, needing_work
 from batch_orders.stages.validate.places import effective_country
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ class World:
     progress: Progress
     stop: Stop = field(default_factory=Stop)
 
+    @property
+    def is_throwaway(self) -> bool:
+        """Whether all that is ordered here is forgotten in the end: a sandbox that was given no ledger."""
+        return self.is_sandbox and self.settings.ledger is None
+
     def device_hub(self) -> DeviceHub:
         """A client, to be used as an async context manager."""
         return DeviceHub(self.hub, note=self.progress.note)
@@ -95,7 +100,7 @@ class World:
         with contextlib.closing(Ledger(self.ledger_path)) as ledger:
             if self.is_sandbox != (ledger.account.id == SANDBOX_ACCOUNT):
                 wrong = ledgers.real_ledger if self.is_sandbox else ledgers.sandbox_ledger
-                raise LedgerError(wrong(self.ledger_path), hint=ledgers.how_to_use_another())
+                raise LedgerError(wrong(self.ledger_path), hint=ledgers.how_to_choose_a_ledger())
             if not self.is_sandbox:
                 ledger.check_login(self.hub.base_url, self.hub.client_id)
             yield ledger
@@ -156,8 +161,6 @@ def sandbox_world(settings: Settings, progress: Progress, options: SandboxOption
         )
         if options.faults:
             progress.note(faults.played(len(sandbox.orders), sandbox.struck))
-            if settings.ledger is None:
-                progress.note(faults.all_is_gone())
 
 
 async def fetch_catalog(world: World) -> Catalog:
@@ -249,8 +252,17 @@ async def submit(
     return report, Written(places[0].written, places[0].failed, error) if places else Written()
 
 
-def write_checked(report: Report, request: SheetRequest) -> Written:
-    """What `check` writes: an annotated sheet where one is asked for, and the rows that need work."""
+def write_checked(report: Report, request: SheetRequest) -> tuple[Report, Written]:
+    """What `check` writes: an annotated sheet where one is asked for, and the rows that need work.
+
+    Also the report for whoever reads it beside these files: it says in which of them to mend what is wrong.
+    """
+    written = _write_checked(marked_in(report, "this file"), request)
+    file = written.failed or written.results
+    return marked_in(report, str(file)) if file else report, written
+
+
+def _write_checked(report: Report, request: SheetRequest) -> Written:
     if request.output is not None:
         with reserve(request.output, failed_only=request.failed_only) as place:
             return Written(place.write(report), place.failed)
@@ -333,6 +345,7 @@ def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger
         retry_rejected=request.retry_rejected,
         released=request.release,
         mapping=request.mapping,
+        forgets=world.is_throwaway,
     )
 
 

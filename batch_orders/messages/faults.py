@@ -42,9 +42,28 @@ def played(placed: int, struck: Mapping[str, int]) -> str:
     return f"What the simulated Device Hub saw: {count(placed, 'order')} placed; faults: {times or 'none struck'}."
 
 
-def all_is_gone() -> str:
-    """After a run with faults whose ledger is thrown away."""
-    return "This run's ledger goes with it: to settle orders and to run the command again, keep one with --ledger FILE."
+def no_port(port: int, reason: str, *, is_taken: bool) -> str:
+    """The simulated Device Hub cannot have the port."""
+    return f"Port {port} is in use (another sandbox?)." if is_taken else f"Port {port} cannot be had: {reason}."
+
+
+def how_to_choose_port() -> str:
+    """After a port that cannot be had."""
+    return "Choose another with --port, or 0 for any free one."
+
+
+def announced(login: Mapping[str, str]) -> str:
+    """The simulated Device Hub answers: what to type to use it, with a ledger of its own."""
+    settings = {**login, "ledger": "./sandbox-ledger.sqlite"}
+    return "\n".join(
+        [
+            f"Simulated Device Hub at {login['base_url']} (Ctrl+C ends it). To use it, with a ledger of its own:",
+            "",
+            *(f"export BATCH_ORDERS_{name.upper()}={value}" for name, value in settings.items()),
+            "batch-orders init --new",
+            "",
+        ]
+    )
 
 
 def listing(faults: Iterable[tuple[str, bool, str]]) -> str:

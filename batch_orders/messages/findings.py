@@ -67,12 +67,12 @@ def required_once(column: Column, *, has_column: bool, where: str = "") -> str:
     return f"{needed} it is blank in every row of this order. Fill it in, in any one of them."
 
 
-def state_missing(where: str, *, has_column: bool) -> str:
-    """A country that uses states, but neither US nor CA."""
+def state_missing(where: str, *, has_column: bool) -> tuple[str, str]:
+    """A country that uses states, but neither US nor CA: the fact, and what to do before the order is sent."""
     lack = "it is blank in this order" if has_column else "the sheet has no such column"
     return (
-        f"Addresses in {where} usually have a state or province, and {lack}. "
-        f"The order goes ahead without; fill in {_name(Column.SHIPPING_STATE)} if there is one."
+        f"Addresses in {where} usually have a state or province, and {lack}.",
+        f"The order goes ahead without; fill in {_name(Column.SHIPPING_STATE)} if there is one.",
     )
 
 
@@ -122,9 +122,9 @@ def hidden_row() -> str:
     return "The row is hidden, and nothing hidden is ordered. Unhide it (and clear the filter), or delete it."
 
 
-def hidden_column(what: str) -> str:
-    """A column of ours that is hidden."""
-    return f"The {what} is hidden, and nothing hidden is ordered. Unhide it, or delete it."
+def hidden_column(what: str, *, is_needed: bool) -> str:
+    """A column of ours that is hidden; without a needed one no row could be ordered."""
+    return f"The {what} is hidden, and nothing hidden is ordered. Unhide it{'' if is_needed else ', or delete it'}."
 
 
 def email(value: str, reason: str, suggestions: Sequence[str]) -> str:
@@ -202,11 +202,11 @@ def state(value: str, where: str, suggestions: Sequence[str]) -> str:
     return f"{quote(value)} is not a state or province of {where}.{mend}"
 
 
-def state_unusual(value: str, where: str, suggestions: Sequence[str]) -> str:
-    """Elsewhere: not in the country's list."""
+def state_unusual(value: str, where: str, suggestions: Sequence[str]) -> tuple[str, str]:
+    """Elsewhere: not in the country's list. The fact, and what becomes of it."""
     return (
-        f"{quote(value)} is not among the states or provinces known for {where}.{_did_you_mean(suggestions)} "
-        "The order goes ahead with it as it is."
+        f"{quote(value)} is not among the states or provinces known for {where}.{_did_you_mean(suggestions)}",
+        "The order goes ahead with it as it is.",
     )
 
 
@@ -216,12 +216,12 @@ def zip_code(value: str, where: str, examples: Sequence[str], suggestions: Seque
     return f"{quote(value)} is not a ZIP / postal code of {where}.{_did_you_mean(suggestions) or like}"
 
 
-def zip_unusual(value: str, where: str, examples: Sequence[str], suggestions: Sequence[str]) -> str:
-    """Elsewhere: not of the country's form, as far as is known."""
+def zip_unusual(value: str, where: str, examples: Sequence[str], suggestions: Sequence[str]) -> tuple[str, str]:
+    """Elsewhere: not of the country's form, as far as is known. The fact, and what becomes of it."""
     like = f" (codes there look like {_listed(examples, 'or')})" if examples else ""
     return (
-        f"{quote(value)} does not look like a postal code of {where}{like}.{_did_you_mean(suggestions)} "
-        "The order goes ahead with it as it is."
+        f"{quote(value)} does not look like a postal code of {where}{like}.{_did_you_mean(suggestions)}",
+        "The order goes ahead with it as it is.",
     )
 
 
@@ -230,12 +230,21 @@ def zip_nowhere(value: str, where: str) -> str:
     return f"{quote(value)} looks like a ZIP / postal code, but no state or province of {where} has it. Check it."
 
 
-def zip_of_another_state(value: str, state_name: str, owners: Sequence[str]) -> str:
-    """The code belongs to other states than the row's."""
+def zip_of_another_state(value: str, state_name: str, owners: Sequence[str]) -> tuple[str, str]:
+    """The code belongs to other states than the row's: the fact, and what to do before the order is sent."""
+    fact = f"the code belongs to {_listed(owners, 'or')}, and the row says {state_name}."
     return (
-        f"The ZIP / postal code {quote(value)} and the state do not fit: the code belongs to "
-        f"{_listed(owners, 'or')}, and the row says {state_name}. "
-        "The order goes ahead with both; mend the one that is wrong."
+        f"The ZIP / postal code {quote(value)} and the state do not fit: {fact}",
+        "The order goes ahead with both; mend the one that is wrong.",
+    )
+
+
+def sent_like_this(fact: str, order_numbers: Sequence[str]) -> str:
+    """What was worth a look before the order was sent, when it has been."""
+    which = f" of order {_listed(order_numbers)}" if order_numbers else ""
+    return (
+        f"{fact} The order was sent like this. If it is wrong, have the address{which} corrected by the vendor: "
+        "mending the sheet does not."
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.runs import count
-from batch_orders.models import VerdictKind
+from batch_orders.models import OrderState, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from batch_orders.models import Remembered
 
 
 def missing(path: Path) -> str:
@@ -92,7 +94,24 @@ def how_to_use_another() -> str:
     """Another login on purpose."""
     return (
         "Check base_url, client_id and ledger. If the same account has a new login or address, "
-        "run `batch-orders init --add-login`."
+        "run `batch-orders init --add-login`. If this is a sandbox, give it a ledger of its own: "
+        "--ledger sandbox.sqlite."
+    )
+
+
+def mixed(path: Path, origin: str, known: Sequence[str]) -> str:
+    """`init --add-login` of a Device Hub on this machine to a real account's ledger, or the other way round."""
+    return (
+        f"The ledger {path} belongs to an account that orders at {', '.join(dict.fromkeys(known))}; {origin} was not "
+        "added: what is ordered at a simulated Device Hub on this machine must not count as ordered at the real one."
+    )
+
+
+def how_to_keep_apart() -> str:
+    """After a sandbox and a real Device Hub that would have shared a ledger."""
+    return (
+        "If this is a sandbox, give it a ledger of its own: --ledger sandbox.sqlite (`batch-orders init --new --ledger "
+        "sandbox.sqlite` makes it). For real orders, check base_url and ledger."
     )
 
 
@@ -104,6 +123,11 @@ def sandbox_ledger(path: Path) -> str:
 def real_ledger(path: Path) -> str:
     """A real account's ledger used with --sandbox."""
     return f"The ledger {path} belongs to a real account; --sandbox does not touch it."
+
+
+def how_to_choose_a_ledger() -> str:
+    """After a sandbox's ledger used for real, or the other way round."""
+    return "Give each a ledger of its own: --ledger sandbox.sqlite with --sandbox, and the account's without."
 
 
 def no_such_run(name: str, found: int) -> str:
@@ -202,9 +226,39 @@ def how_to_keep() -> str:
     return "Submit the sheet that holds the new contents first: nothing is sent for them, and then they can be kept."
 
 
-def cannot_settle(state: str, verdict: str) -> str:
+_STATES = {
+    OrderState.PLANNED: "planned (waits to be sent by the next run)",
+    OrderState.SENDING: "sending (a run has it in hand right now)",
+    OrderState.ORDERED: "ordered",
+    OrderState.REJECTED: "rejected (Device Hub refused it)",
+    OrderState.UNKNOWN: "unknown (sent, and no proof either way)",
+}
+
+
+def state(state: OrderState) -> str:
+    """How an order stands, in words."""
+    return _STATES[state]
+
+
+def cannot_settle(order: Remembered, verdict: str) -> str:
     """A verdict that does not fit how the order stands."""
-    return f"The order is {state}; the verdict {verdict.replace('_', '-')} does not fit that. Nothing was settled."
+    return f"The order is {state(order.state)}; --{verdict.replace('_', '-')} does not fit that. Nothing was settled."
+
+
+def what_fits(order: Remembered) -> str:
+    """Which verdicts fit how the order stands."""
+    match order.state:
+        case OrderState.UNKNOWN:
+            return "What fits: --placed NUMBER, if Device Hub has the order, or --not-placed, if it does not."
+        case OrderState.ORDERED:
+            keep = ", or --keep, if its new contents are right" if order.other_contents is not None else ""
+            return f"What fits: --cancelled, if the vendor cancelled it{keep}."
+        case OrderState.REJECTED:
+            return "It needs no verdict: change the row and submit the sheet, or submit it with --retry-rejected."
+        case OrderState.PLANNED:
+            return "It needs no verdict: submit its sheet."
+        case OrderState.SENDING:
+            return "It needs no verdict yet: wait for the run to end."
 
 
 def audit_broken(path: Path, entry: int) -> str:
@@ -227,18 +281,22 @@ def how_to_act_on_broken_audit() -> str:
     return "Do not order with this ledger. Restore the last good copy, and bring it up to date from results files."
 
 
-def attempt(at: str, verdict: str | None, evidence: str | None) -> str:
-    """One attempt at an order: when (UTC), and what came back. Evidence that is no answer is names of exceptions."""
+def attempt(at: str, verdict: str | None, evidence: str | None, *, is_plain: bool) -> str:
+    """One attempt at an order: when (UTC), and what came back.
+
+    Evidence that is no answer is names of exceptions: they are left out where it is to be plain.
+    """
+    names = "" if is_plain else f" ({evidence})"
     if evidence is None:
         told = "the program ended before an answer came"
     elif verdict == VerdictKind.NOT_SENT:
-        told = f"nothing was sent ({evidence})"
+        told = f"nothing was sent{names}"
     elif evidence.startswith("HTTP"):
         told = evidence
     elif "Timeout" in evidence:
-        told = f"no complete answer within the time limit ({evidence})"
+        told = f"no complete answer within the time limit{names}"
     else:
-        told = f"the connection broke, or what came back could not be read ({evidence})"
+        told = f"the connection broke, or what came back could not be read{names}"
     return f"{at[:19].replace('T', ' ')} UTC: {told}"
 
 
@@ -315,13 +373,13 @@ def how_to_settle() -> str:
 
 
 _SETTLED = {
-    "placed": "The order for {email} counts as ordered, under the number you gave.",
+    "placed": "The order for {email} counts as ordered, under the number {number}.",
     "not_placed": "The order for {email} was not placed: the next run with its sheet sends it.",
     "cancelled": "The order for {email} was cancelled: the next run with its sheet orders it again.",
     "keep": "The new contents for {email} count as ordered; nothing is sent for them.",
 }
 
 
-def settled(verdict: str, email: str) -> str:
+def settled(verdict: str, email: str, order_number: str | None) -> str:
     """What a verdict means from now on."""
-    return _SETTLED[verdict].format(email=email)
+    return _SETTLED[verdict].format(email=email, number=order_number)

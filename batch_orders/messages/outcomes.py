@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from batch_orders.models import Column, RowStatus, VerdictKind, order_id
@@ -34,14 +35,14 @@ COLUMN_NAMES: dict[Column, str] = {
 STATUS_MEANINGS: dict[RowStatus, str] = {
     RowStatus.ALREADY_ORDERED: "placed by an earlier run; nothing to do",
     RowStatus.UNKNOWN: "sent, and no proof either way: ask Device Hub whether the order is there, then settle it",
-    RowStatus.INVALID: "with errors: mend the marked cells and submit again",
+    RowStatus.INVALID: "with errors: mend what their messages name, and submit again",
     RowStatus.CHANGED: "ordered before with other contents: nothing was sent",
-    RowStatus.HELD: "fine in itself, but another row of the order is not, or it looks like something ordered already",
+    RowStatus.HELD: "fine in itself, and not sent yet",
     RowStatus.WAITING: "the date has not come",
     RowStatus.READY: "would be ordered",
     RowStatus.ORDERED: "placed in this run",
     RowStatus.REJECTED: "refused by Device Hub: the reason is in the message",
-    RowStatus.NOT_SENT: "not sent yet: run the same command again to go on",
+    RowStatus.NOT_SENT: "not sent yet",
 }
 
 
@@ -69,7 +70,8 @@ def answered(kind: VerdictKind, answer: Answer) -> str:
         case VerdictKind.ORDERED:
             return "Ordered."
         case VerdictKind.REJECTED:
-            return f"Device Hub refused the order (HTTP {answer.status}).{said}"
+            hint = _our_names(answer.message)
+            return f"Device Hub refused the order (HTTP {answer.status}).{said}{hint} {_how_to_send_again()}"
         case VerdictKind.LOGIN:
             return f"Device Hub no longer accepts the login (HTTP {answer.status}); nothing was ordered."
         case VerdictKind.BUSY:
@@ -154,13 +156,34 @@ def already_ordered(remembered: Remembered) -> str:
 
 def changed(remembered: Remembered, now: Contents) -> str:
     """The order was placed with other contents; says what differs."""
-    number = f" (order {remembered.order_number})" if remembered.order_number else ""
-    differences = "; ".join(_differences(remembered.contents, now))
-    return (
-        f"This employee was ordered for before{number}, with other contents: {differences}. Nothing was sent. "
-        "If these are additional items, put an order reference on the additional rows only. If the new contents are "
-        f"right and nothing is to be sent for them: `batch-orders settle {order_id(remembered.key)} --keep`."
-    )
+    before, number = remembered.contents, remembered.order_number
+    named = f" (order {number})" if number else ""
+    differences = "; ".join(_differences(before, now))
+    told = f"This employee was ordered for before{named}, with other contents: {differences}. Nothing was sent."
+    keep = f"`batch-orders settle {order_id(remembered.key)} --keep`"
+    if before.items == now.items:
+        fields = _listed(name for name, _, _ in _other_fields(before, now))
+        which = f"order {number}" if number else "this order"
+        return f"{told} Device Hub still has the old {fields} for {which}: have it corrected there, then {keep}."
+    keep = f"If the new contents are right and nothing is to be sent for them: {keep}."
+    return " ".join([told, *_how_to_order_more(before, now), keep])
+
+
+def _how_to_order_more(before: Contents, now: Contents) -> Iterable[str]:
+    """What is additional is an order of its own: what to write in which row."""
+    had = {item.product_title: item.quantity for item in before.items}
+    is_one = len(now.items) == 1
+    for item in now.items:
+        then = had.get(item.product_title, "")
+        if then.isdecimal() and item.quantity.isdecimal() and int(then) < int(item.quantity):
+            more = int(item.quantity) - int(then)
+            what, where = (f"{more}", "this row") if is_one else (f"{more} × {_quote(item.product_title)}", "its row")
+            yield (
+                f"To order {what} more: set {where} back to {then} and add a row with the quantity {more} and an order "
+                "reference."
+            )
+    if any(item.product_title not in had for item in now.items):
+        yield "If there are additional items, put an order reference on the additional rows only."
 
 
 def _differences(before: Contents, now: Contents) -> Iterable[str]:
@@ -170,9 +193,21 @@ def _differences(before: Contents, now: Contents) -> Iterable[str]:
         yield "ordered then: " + ", ".join(f"{item.quantity} × {_quote(item.product_title)}" for item in missing)
     if added:
         yield "in the sheet now: " + ", ".join(f"{item.quantity} × {_quote(item.product_title)}" for item in added)
+    for name, then, is_now in _other_fields(before, now):
+        yield f"{name} was {_quote(then)}, now {_quote(is_now)}"
+
+
+def _other_fields(before: Contents, now: Contents) -> Iterable[tuple[str, str, str]]:
+    """What differs beside the items: its name, what it was, what it is now."""
     for column, name in COLUMN_NAMES.items():
         if hasattr(before, column) and getattr(before, column) != getattr(now, column):
-            yield f"{name} was {_quote(getattr(before, column))}, now {_quote(getattr(now, column))}"
+            yield name, getattr(before, column), getattr(now, column)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def held(rows: Iterable[int]) -> str:
@@ -183,8 +218,19 @@ def held(rows: Iterable[int]) -> str:
 
 
 def rejected_before(message: str) -> str:
-    """Device Hub refused the same contents in an earlier run."""
-    return f"{message} It is sent again once the row is changed, or with --retry-rejected."
+    """Device Hub refused the same contents in an earlier run; a ledger of an older version does not say what to do."""
+    return message if message.endswith(_how_to_send_again()) else f"{message} {_how_to_send_again()}"
+
+
+def _how_to_send_again() -> str:
+    return "It is sent again once the row is changed, or with --retry-rejected."
+
+
+def _our_names(said: str) -> str:
+    """What the sheet calls the fields that Device Hub names; its plain words ("quantity") are clear as they are."""
+    fields = {c.value: n for c, n in COLUMN_NAMES.items() if "_" in c.value and re.search(rf"\b{c.value}\b", said)}
+    told = ", ".join(f"{field} is “{name}”" for field, name in fields.items())
+    return f" (In the sheet {told}.)" if told else ""
 
 
 def busy() -> str:
@@ -194,12 +240,12 @@ def busy() -> str:
 
 def left_over() -> str:
     """The run ended before the order's turn."""
-    return "Not sent: the run stopped before its turn. Run the same command again to go on."
+    return "Not sent: the run stopped before its turn. Submit the sheet again to go on."
 
 
 def beyond_limit() -> str:
     """--limit was reached before the order's turn."""
-    return "Not sent: --limit was reached before its turn. Run the same command again to go on."
+    return "Not sent: --limit was reached before its turn. Submit the sheet again without --limit to go on."
 
 
 def ready() -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.outcomes import STATUS_MEANINGS
+from batch_orders.models import FindingCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batch_orders.models import RowStatus
@@ -24,6 +26,11 @@ _NEXT_STEPS_AFTER_CHECK = {
     3: "Mend these cells in the sheet and check again (--output FILE writes a copy with the cells marked).",
     4: "Mend what is named above and check again (--output FILE writes a copy with the cells marked), or submit: "
     "the orders that are ready are placed, and the others wait.",
+}
+_NEXT_STEPS_IN_COPY = {
+    3: "Mend what the messages say in {file}, and check or submit that file.",
+    4: "Mend what the messages say in {file}, and check or submit that file: the orders that are ready are placed, and "
+    "the others wait.",
 }
 
 
@@ -53,7 +60,7 @@ def how_to_go_on() -> str:
 
 def how_to_fix_settings() -> str:
     """After a 403, a redirect or a wrong path."""
-    return "Check base_url and the account's rights, then run the same command again."
+    return "Check base_url and the account's rights, then submit the sheet again."
 
 
 def login_lost() -> str:
@@ -63,7 +70,7 @@ def login_lost() -> str:
 
 def how_to_fix_login() -> str:
     """After a lost login."""
-    return "Check client_id and client_secret with the vendor, then run the same command again."
+    return "Check client_id and client_secret with the vendor, then submit the sheet again."
 
 
 def waiting(last: str, seconds: float) -> str:
@@ -83,7 +90,7 @@ def declined() -> str:
 
 def limit_reached(limit: int) -> str:
     """`--limit` was reached."""
-    return f"Stopped after --limit {limit}; the rest waits for the next run."
+    return f"Stopped after --limit {limit}; the rest was not sent."
 
 
 def others_busy() -> str:
@@ -101,10 +108,21 @@ def how_to_allow_more() -> str:
     return "If that is right, allow it with --max-orders, or place a few first with --limit."
 
 
-def status_line(status: RowStatus, rows: int, orders: int) -> str:
-    """How many rows (and orders) have a status, and what it means."""
+def status_line(status: RowStatus, rows: int, orders: int, reasons: Sequence[str] = ()) -> str:
+    """How many rows (and orders) have a status, and what it means; `reasons` are why, where that differs."""
     people = f" ({count(orders, 'order')})" if orders else ""
-    return f"{count(rows, 'row')}{people}: {STATUS_MEANINGS[status]}"
+    return f"{count(rows, 'row')}{people}: {'; '.join(reasons) or STATUS_MEANINGS[status]}"
+
+
+def why_held(code: FindingCode | None) -> str:
+    """Why rows that are fine in themselves are held: a guard's finding, or (None) another row of their order."""
+    match code:
+        case None:
+            return "fine in itself, but another row of the order is not"
+        case FindingCode.UNKNOWN_HISTORY:
+            return "the sheet says that it was ordered, and this ledger does not know of it"
+        case _:
+            return "looks like something ordered already, or twice in the sheet"
 
 
 def next_step(exit_code: int, *, is_check: bool) -> str:
@@ -112,6 +130,39 @@ def next_step(exit_code: int, *, is_check: bool) -> str:
     if is_check and exit_code in _NEXT_STEPS_AFTER_CHECK:
         return _NEXT_STEPS_AFTER_CHECK[exit_code]
     return _NEXT_STEPS[exit_code]
+
+
+def next_step_in_copy(exit_code: int, file: str) -> str:
+    """What a person does after a `check` that wrote a copy with the cells marked; "" where that changes nothing."""
+    return _NEXT_STEPS_IN_COPY.get(exit_code, "").format(file=file)
+
+
+def next_step_in_sandbox(exit_code: int) -> str:
+    """What a person does after a run whose ledger is thrown away; "" where that changes nothing."""
+    mend = "Some rows need a person: do what their messages in the results file say. "
+    return {4: mend + sandbox_forgets(), 5: sandbox_forgets(), 6: sandbox_forgets()}.get(exit_code, "")
+
+
+def sandbox_forgets() -> str:
+    """A --sandbox without --ledger."""
+    return (
+        "The sandbox forgets everything when it ends; to go on or to settle, add --ledger try.sqlite to each command."
+    )
+
+
+def next_step_after_limit() -> str:
+    """--limit was reached, and nothing else is the matter."""
+    return "Run it again without --limit: the rest is sent, and nothing twice."
+
+
+def next_step_after_no(*, is_all_fine: bool) -> str:
+    """The person said no at the question."""
+    return f"Nothing was sent. {'Run' if is_all_fine else 'Mend the cells above, or run'} it again and answer y."
+
+
+def next_step_for_old_run() -> str:
+    """`results` of a run that stopped early."""
+    return "Submit the sheet again: it goes on where it stopped, and nothing is sent twice."
 
 
 def count(number: int, thing: str) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from batch_orders.messages import ledgers
 from batch_orders.messages.outcomes import COLUMN_NAMES, changed
 from batch_orders.messages.runs import count
-from batch_orders.models import FindingCode, OrderState, RowStatus, Severity, order_id
+from batch_orders.models import GUARDS, FindingCode, OrderState, RowStatus, Severity, order_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from batch_orders.models import Catalog, Finding, Mapped, Plan, Remembered, Report, RunRecord
+    from batch_orders.models import Catalog, Decision, Finding, Mapped, Plan, Remembered, Report, RunRecord
 
 # More findings than this are not listed on the terminal: the results sheet has them all.
 _MOST_FINDINGS = 30
@@ -22,8 +23,8 @@ _WIDTH = 16
 _TOLD_BY_ORDER = {RowStatus.CHANGED, RowStatus.REJECTED, RowStatus.UNKNOWN}
 
 
-def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None) -> str:
-    """What will be ordered, for whom and where, and what is held back."""
+def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None, check: str) -> str:
+    """What will be ordered, for whom and where, and what is held back; `check` is the command that shows it all."""
     to_send = plan.to_send[:limit]
     items = sum(int(item.quantity) for d in to_send for item in d.order.contents.items)
     countries = Counter(d.order.contents.shipping_country for d in to_send)
@@ -38,8 +39,8 @@ def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None) -> st
     if done:
         lines.append(f"  Ordered already: {count(done, 'order')}")
     if plan.held_back or plan.loose_lines:
-        lines.append(f"  Held back: {count(len(plan.held_back), 'order')}, because of:")
-        lines += [f"    {line}" for line in _finding_lines(mapped, _errors(plan.findings), most=10)]
+        lines.append(f"  Not to be sent: {_not_to_be_sent(plan)}, because of:")
+        lines += [f"    {line}" for line in _finding_lines(_errors(plan.findings), most=10, all_of_them=f"`{check}`")]
         lines += [
             f"    ‖ {_rows_named(mapped.row_numbers(decision.order.lines))} {decision.order.email}: "
             f"{decision.settled.message}"
@@ -50,9 +51,25 @@ def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None) -> st
     if warnings or plan.notes:
         lines.append("  Worth knowing:")
         lines += [f"    {note}" for note in plan.notes]
-        lines += [f"    {line}" for line in _finding_lines(mapped, warnings, most=10)]
+        lines += [f"    {line}" for line in _finding_lines(warnings, most=10, all_of_them=f"`{check}`")]
     lines.append(f"  Sent to: {host}")
     return "\n".join(lines)
+
+
+def _not_to_be_sent(plan: Plan) -> str:
+    """How many orders, and how many of them for which reason."""
+    kinds = Counter(map(_kind, plan.held_back))
+    told = ", ".join(
+        f"{kinds[kind]:,} {kind}" for kind in dict.fromkeys(["with errors", "held", *kinds]) if kinds[kind]
+    )
+    orders = count(len(plan.held_back), "order") + (f" ({told})" if told else "")
+    return orders + (f", {count(len(plan.loose_lines), 'row')} without an e-mail address" if plan.loose_lines else "")
+
+
+def _kind(decision: Decision) -> str:
+    if decision.settled is not None:
+        return decision.settled.status.value
+    return "with errors" if any(status is RowStatus.INVALID for status, _ in decision.blocked) else "held"
 
 
 def question(orders: int, host: str) -> str:
@@ -60,12 +77,15 @@ def question(orders: int, host: str) -> str:
     return f"Place {count(orders, 'order')} at {host}?"
 
 
-def report_text(report: Report, results: Path | None, failed: Path | None = None) -> str:
-    """How a run went."""
+def report_text(report: Report, results: Path | None, failed: Path | None = None, *, check: str = "") -> str:
+    """How a run went; `check` is the command that writes a copy with everything, where no file was written."""
+    if report.declined:  # the plan, just above, has told everything
+        return "\n".join(["", *(f"{label:<{_WIDTH}} {text}" for label, text in report.summary[-2:])])
     lines = [""]
     shown = [f for f in report.findings if f.severity is not Severity.REPAIR]
     if shown:
-        lines += [*_finding_lines(report.mapped, shown, most=_MOST_FINDINGS), ""]
+        all_of_them = results.name if results else f"`{check}`"
+        lines += [*_finding_lines(shown, most=_MOST_FINDINGS, all_of_them=all_of_them), ""]
     numbers = report.mapped.sheet.row_numbers
     lines += [
         f"{'?' if order.status is RowStatus.UNKNOWN else '‖'} {_rows_named([numbers[row] for row in order.rows])} "
@@ -75,10 +95,8 @@ def report_text(report: Report, results: Path | None, failed: Path | None = None
     ]
     repairs = len(report.findings) - len(shown)
     if repairs:
-        lines += [
-            f"{count(repairs, 'value')} safely put right (spaces, upper case …); the results sheet shows them.",
-            "",
-        ]
+        where = f"{results.name} shows them" if results else "a copy written with --output shows them"
+        lines += [f"{count(repairs, 'value')} safely put right (spaces, upper case …); {where}.", ""]
     lines += [f"{label:<{_WIDTH}} {text}" for label, text in report.summary]
     if results is not None:
         lines.append(f"{'Results':<{_WIDTH}} {results}")
@@ -114,7 +132,8 @@ def status_text(
 
     Each run comes with whether its process is alive.
     """
-    lines = ["Orders: " + (", ".join(f"{number} {state}" for state, number in counts.items() if number) or "none yet")]
+    found = [f"{number} {ledgers.state(OrderState(state))}" for state, number in counts.items() if number]
+    lines = ["Orders: " + (", ".join(found) or "none yet")]
     if waiting:
         lines.append("")
         lines.append("Waiting for a person:")
@@ -160,9 +179,11 @@ def _order_lines(order: Remembered) -> Iterable[str]:
     reference = f", reference {order.order_reference}" if order.order_reference else ""
     when = f", sent {order.submitted_at:%Y-%m-%d %H:%M:%S} UTC" if order.submitted_at else ""
     number = f" {order.order_number}" if order.order_number else ""
-    yield f"  {order_id(order.key)}  {order.state.value}{number}  {order.email}{reference}{when}"
+    is_changed = order.state is OrderState.ORDERED and order.other_contents is not None
+    head = RowStatus.CHANGED.value if is_changed else order.state.value
+    yield f"  {order_id(order.key)}  {head}{number}  {order.email}{reference}{when}"
     yield "      " + ", ".join(f"{item.quantity} × {item.product_title}" for item in order.contents.items)
-    if order.message:
+    if order.message and not is_changed:
         yield f"      {order.message}"
 
 
@@ -174,14 +195,14 @@ def _errors(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity is Severity.ERROR]
 
 
-def _finding_lines(mapped: Mapped, findings: Sequence[Finding], *, most: int) -> Iterable[str]:
+def _finding_lines(findings: Sequence[Finding], *, most: int, all_of_them: str) -> Iterable[str]:
     for finding in findings[:most]:
         where = str(finding.cells[0]) if finding.cells else f"row {finding.rows[0]}" if finding.rows else "sheet"
         column = f" {COLUMN_NAMES[finding.column]}" if finding.column else ""
-        mark = "!" if finding.severity is Severity.WARNING else "✕"
+        mark = "!" if finding.severity is Severity.WARNING else "‖" if finding.code in GUARDS else "✕"
         yield f"{mark} {where}{column}: {finding.message}{_suggestion(finding)}"
     if len(findings) > most:
-        yield f"… and {len(findings) - most} more: `batch-orders check {mapped.sheet.path.name} --output …` shows all"
+        yield f"… and {len(findings) - most} more: {all_of_them} shows all"
 
 
 def _suggestion(finding: Finding) -> str:

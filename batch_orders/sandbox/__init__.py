@@ -11,6 +11,6 @@ from __future__ import annotations
 
 from batch_orders.sandbox.chance import OFFERED, read_rates
 from batch_orders.sandbox.options import SandboxOptions
-from batch_orders.sandbox.server import Sandbox, running, serve
+from batch_orders.sandbox.server import PortError, Sandbox, running, serve
 
-__all__ = ["OFFERED", "Sandbox", "SandboxOptions", "read_rates", "running", "serve"]
+__all__ = ["OFFERED", "PortError", "Sandbox", "SandboxOptions", "read_rates", "running", "serve"]

@@ -29,6 +29,10 @@ _STOP_PATIENCE = 1
 _LOOK = 0.2
 
 
+class PortError(OSError):
+    """The host and port to listen at cannot be had: another program has them, say, or they need privileges."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
     """A simulated Device Hub that is running: where it is, who may log in, and what it was sent."""
@@ -72,14 +76,15 @@ class Sandbox:
 def running(options: SandboxOptions | None = None) -> Iterator[Sandbox]:
     """A simulated Device Hub for as long as the `with` block lasts, in a thread of this process.
 
-    It answers from the first line of the block on. Raises OSError where the port is taken.
+    It answers from the first line of the block on. Raises PortError where the port is taken.
     """
     from batch_orders.sandbox.state import State  # noqa: PLC0415 -- as in _server
 
     options = options or SandboxOptions()
     state = State(options)
     with _bound_socket(options.host, options.port) as bound:
-        bound.listen(_BACKLOG)
+        with _about_the_port():
+            bound.listen(_BACKLOG)
         started = threading.Event()
         server = _server(state, started)
         thread = threading.Thread(target=server.run, args=([bound],), name="sandbox", daemon=True)
@@ -101,7 +106,7 @@ def running(options: SandboxOptions | None = None) -> Iterator[Sandbox]:
 def serve(options: SandboxOptions, announce: Callable[[Sandbox], None]) -> None:
     """Run a simulated Device Hub until SIGINT or SIGTERM, then return; call it from the main thread only.
 
-    `announce` is called once, when it answers. Raises OSError where the port is taken, RuntimeError where it breaks.
+    `announce` is called once, when it answers. Raises PortError where the port is taken, RuntimeError where it breaks.
     """
     stop = threading.Event()
     handled = (signal.SIGINT, signal.SIGTERM)
@@ -126,11 +131,21 @@ def _bound_socket(host: str, port: int) -> socket.socket:
     try:
         if os.name == "posix":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
+        with _about_the_port():
+            bound.bind((host, port))
     except BaseException:
         bound.close()
         raise
     return bound
+
+
+@contextmanager
+def _about_the_port() -> Iterator[None]:
+    """What the system refuses here is the port."""
+    try:
+        yield
+    except OSError as error:
+        raise PortError(error.errno, error.strerror) from error
 
 
 def _base_url(options: SandboxOptions, port: int) -> str:

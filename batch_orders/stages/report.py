@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from batch_orders import identity
+from batch_orders.messages import findings as finding_messages
 from batch_orders.messages import outcomes, runs
 from batch_orders.models import (
+    GUARDS,
     Cell,
     Column,
     Finding,
@@ -26,7 +28,7 @@ from batch_orders.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batch_orders.models import Decision, Mapped, Plan, Remembered
 
@@ -35,6 +37,8 @@ _NOTE = "Note"
 _NEXT = "What next"
 _NEED_A_CHANGE = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.HELD, RowStatus.REJECTED}
 _DONE = {RowStatus.ALREADY_ORDERED, RowStatus.WAITING, RowStatus.READY, RowStatus.ORDERED}
+# What reached the vendor, now or before: mending the sheet mends nothing there.
+_SENT = {RowStatus.ALREADY_ORDERED, RowStatus.UNKNOWN, RowStatus.CHANGED, RowStatus.ORDERED}
 # What an order's rows say as one, and what may have changed since the run: settled by a person, sent by another run.
 _AS_ONE = {RowStatus.READY, RowStatus.ORDERED, RowStatus.REJECTED, RowStatus.NOT_SENT, RowStatus.UNKNOWN}
 # What has changed only where what is ordered now has the very contents of then.
@@ -54,15 +58,16 @@ def report(
     about: Sequence[tuple[str, str]],
     stopped: str = "",
     stop_code: int = EXIT_STOPPED,
+    what_next: Callable[[int], str] = lambda _: "",
 ) -> Report:
     """How the run ended.
 
     `ended` are the outcomes of the orders that were to be sent, by key; those missing there are `unsent`. `about`
-    are the summary's first lines (which sheet, which host …); `stop_code` is the exit code where `stopped` says why.
+    are the summary's first lines (which sheet, which host …); `stop_code` is the exit code where `stopped` says why;
+    `what_next` says what a person does after an exit code, where that is not the usual ("").
     """
     rows: list[ResultRow | None] = [None] * len(mapped.sheet.row_numbers)
     results: list[OrderResult] = []
-    notes = _warnings_by_row(plan.findings, mapped)
     carried = _numbers_unknown(plan.findings, mapped)
     for decision in plan.decisions:
         outcome = decision.settled or ended.get(decision.key or "", unsent)
@@ -72,6 +77,8 @@ def report(
             kept = dataclasses.replace(result, order_number=result.order_number or carried.get(row, ""))
             rows[row] = _folded(rows[row], kept)
         results.append(_order_result(decision, outcome, mapped))
+    findings = _as_they_stand(plan.findings, rows, mapped)
+    notes = _warnings_by_row(findings, mapped)
     rows = [result and _with_notes(result, notes[row]) for row, result in enumerate(rows)]
     for row, message in _loose(plan, mapped):
         number = _number_said(mapped, row)  # whose it is shows when the e-mail is there
@@ -82,11 +89,12 @@ def report(
         mapped=mapped,
         rows=tuple(row for row in rows if row is not None),
         orders=tuple(results),
-        findings=plan.findings,
+        findings=findings,
         notes=plan.notes,
         about=about,
         stopped=stopped,
         stop_code=stop_code,
+        what_next=what_next,
     )
 
 
@@ -155,12 +163,34 @@ def _number_said(mapped: Mapped, row: int) -> str:
     return str(mapped.sheet.frame.iat[row, mapped.results[1]]).strip() if mapped.results else ""
 
 
+def _as_they_stand(
+    findings: Iterable[Finding], rows: Sequence[ResultRow | None], mapped: Mapped
+) -> tuple[Finding, ...]:
+    """The findings as they hold after the run: once an order is sent, nobody mends it in the sheet."""
+    position = {number: row for row, number in enumerate(mapped.sheet.row_numbers)}
+
+    def told(finding: Finding) -> Finding:
+        results = [result for number in finding.rows if (result := rows[position[number]]) is not None]
+        statuses = {result.status for result in results}
+        if not finding.fact or not statuses or not statuses <= _SENT:
+            return finding
+        numbers = dict.fromkeys(result.order_number for result in results if result.order_number)
+        message = finding.fact
+        if RowStatus.CHANGED not in statuses:
+            message = finding_messages.sent_like_this(finding.fact, list(numbers))
+        return dataclasses.replace(finding, message=message, fact="")
+
+    return tuple(map(told, findings))
+
+
 def _warnings_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
     position = {number: row for row, number in enumerate(mapped.sheet.row_numbers)}
     warnings: dict[int, list[str]] = defaultdict(list)
     for finding in findings:
         if finding.severity is Severity.WARNING:
-            for number in finding.rows:
+            # A merged area may be as long as the sheet: it is told where its value stands.
+            about = finding.rows[:1] if finding.code is FindingCode.MERGED_CELLS else finding.rows
+            for number in about:
                 warnings[position[number]].append(finding.message)
     return warnings
 
@@ -183,6 +213,7 @@ def _summed_up(
     about: Sequence[tuple[str, str]],
     stopped: str,
     stop_code: int,
+    what_next: Callable[[int], str],
 ) -> Report:
     statuses = Counter(row.status for row in rows)
     code = exit_code(statuses, stopped=bool(stopped), stop_code=stop_code)
@@ -199,8 +230,9 @@ def _summed_up(
         summary=(
             *about,
             *((_NOTE, note) for note in notes),
-            *_status_lines(orders, statuses),
-            *_last_lines(stopped, code, is_check=command == "check"),
+            *_status_lines(orders, statuses, _why_held(rows, findings, mapped)),
+            *([("Stopped early", stopped)] if stopped else []),
+            (_NEXT, what_next(code) or runs.next_step(code, is_check=command == "check")),
         ),
         stopped=stopped,
         notes=notes,
@@ -237,8 +269,18 @@ def needing_work(done: Report) -> Report | None:
 
 def without_results(done: Report, *, hint: str, exit_code: int) -> Report:
     """The same report where its results sheet could not be written: the run did not end well, and `hint` is next."""
-    summary = tuple((label, hint if label == _NEXT else text) for label, text in done.summary)
-    return dataclasses.replace(done, summary=summary, exit_code=exit_code)
+    return dataclasses.replace(_with_next(done, hint), exit_code=exit_code)
+
+
+def marked_in(done: Report, file: str) -> Report:
+    """The report of a check whose cells are marked in this file: there they are to be mended."""
+    return _with_next(done, runs.next_step_in_copy(done.exit_code, file))
+
+
+def _with_next(done: Report, what_next: str) -> Report:
+    """The same report with something else to do next; where that is "", as it is."""
+    summary = tuple((label, what_next or text if label == _NEXT else text) for label, text in done.summary)
+    return dataclasses.replace(done, summary=summary)
 
 
 def exit_code(statuses: Mapping[RowStatus, int], *, stopped: bool, stop_code: int = EXIT_STOPPED) -> int:
@@ -253,17 +295,22 @@ def exit_code(statuses: Mapping[RowStatus, int], *, stopped: bool, stop_code: in
     return EXIT_NEEDS_A_CHANGE if found & _NEED_A_CHANGE else EXIT_DONE
 
 
-def _status_lines(orders: Sequence[OrderResult], statuses: Mapping[RowStatus, int]) -> Iterable[tuple[str, str]]:
+def _status_lines(
+    orders: Sequence[OrderResult], statuses: Mapping[RowStatus, int], why_held: Sequence[str]
+) -> Iterable[tuple[str, str]]:
     by_order = Counter(order.status for order in orders)
     for status in RowStatus:
         if statuses.get(status):
-            yield status.value, runs.status_line(status, statuses[status], by_order[status])
+            reasons = why_held if status is RowStatus.HELD else ()
+            yield status.value, runs.status_line(status, statuses[status], by_order[status], reasons)
 
 
-def _last_lines(stopped: str, code: int, *, is_check: bool) -> Iterable[tuple[str, str]]:
-    if stopped:
-        yield "Stopped early", stopped
-    yield _NEXT, runs.next_step(code, is_check=is_check)
+def _why_held(rows: Sequence[ResultRow], findings: Sequence[Finding], mapped: Mapped) -> Sequence[str]:
+    """Each reason that holds some row, once."""
+    guarded = {number: finding.code for finding in findings if finding.code in GUARDS for number in finding.rows}
+    numbers = mapped.sheet.row_numbers
+    held = [numbers[row] for row, result in enumerate(rows) if result.status is RowStatus.HELD]
+    return list(dict.fromkeys(runs.why_held(guarded.get(number)) for number in held))
 
 
 # As documents ---------------------------------------------------------------------------------------------------
@@ -389,17 +436,19 @@ def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Rememb
             order_number=outcome.order_number,
             attempts=outcome.attempts,
         )
+    findings = map(_thawed_finding, parts["findings"])
     return _summed_up(
         run_id=run_id,
         command=parts["command"],
         mapped=mapped,
         rows=tuple(rows),
         orders=tuple(orders),
-        findings=tuple(f for f in map(_thawed_finding, parts["findings"]) if not f.rows or not done.issuperset(f.rows)),
+        findings=_as_they_stand((f for f in findings if not f.rows or not done.issuperset(f.rows)), rows, mapped),
         notes=tuple(parts.get("notes", ())),  # reports that were kept before there were notes have none
         about=[(label, text) for label, text in parts["about"]],
         stopped=parts["stopped"] if any(row.status is RowStatus.NOT_SENT for row in rows) else "",
         stop_code=EXIT_STOPPED,
+        what_next=lambda code: runs.next_step_for_old_run() if code == EXIT_STOPPED else "",
     )
 
 
@@ -441,4 +490,5 @@ def _thawed_finding(parts: Mapping[str, Any]) -> Finding:
         cells=tuple(Cell(*cell) for cell in parts["cells"]),
         suggestions=tuple(parts["suggestions"]),
         undecided=parts.get("undecided", False),  # kept reports of an earlier version say nothing of it
+        fact=parts.get("fact", ""),  # reports that an older version kept have none
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -10,9 +12,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 import pytest
+from openpyxl import load_workbook
 
 from batch_orders import __version__
 from batch_orders.sandbox import SandboxOptions, running
@@ -159,6 +162,31 @@ def test_an_interrupt_while_a_large_sheet_is_checked(program: Program, interrupt
     assert list(program.folder.glob("*.results*")) == []
 
 
+@pytest.mark.parametrize("second", ["stderr: writing the results", "stdout: What next", "stdout: Results"])
+def test_a_second_interrupt_at_the_very_end(program: Program, second: str) -> None:
+    """While the results are written, the summary is printed, or Python ends: the code is that of the first one."""
+    sheet = shutil.copy(SAMPLES / "new-hires.csv", program.folder)
+    with program.start("submit", sheet, "--sandbox", "--yes") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        _read_until(process.stderr, "placing")
+        process.send_signal(signal.SIGINT)
+        stream, _, words = second.partition(": ")
+        _read_until(process.stdout if stream == "stdout" else process.stderr, words)
+        if words == "Results":
+            time.sleep(0.02)  # Python is ending by now
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 6
+
+
+def _read_until(stream: IO[str], words: str) -> None:
+    for line in stream:
+        if words in line:
+            return
+    raise AssertionError(f"it ended without “{words}”")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -293,3 +321,92 @@ def test_the_sandbox_leaves_the_real_account_alone(tmp_path: Path) -> None:
     assert program.run("submit", sheet, "--yes", "--ledger", own).returncode == 2
     again = json.loads(program.run("submit", sheet, "--sandbox", "--yes", "--ledger", own, "--json").stdout)
     assert again["counts"]["already_ordered"] == again["counts"]["rows"]
+
+
+def test_a_printed_sandbox_has_a_ledger_of_its_own(tmp_path: Path) -> None:
+    """What `sandbox` says to type leads to a new ledger in this folder, and never to the real account's."""
+    with Program(tmp_path).start("sandbox", "--port", "0") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip()]
+        while not lines[-1].startswith("batch-orders"):
+            lines.append(process.stdout.readline().strip())
+        words = [line.removeprefix("export BATCH_ORDERS_") for line in lines if line.startswith("export ")]
+        typed = {name.lower(): value for name, _, value in (word.partition("=") for word in words)}
+        program = Program(tmp_path, typed)
+        assert lines[-1] == "batch-orders init --new"
+        assert program.run(*lines[-1].split()[1:]).returncode == 0
+        assert (tmp_path / "sandbox-ledger.sqlite").is_file()
+        assert program.run("check", SAMPLES / "rolling-nightly.csv").returncode == 0
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+def test_a_sandbox_never_shares_a_real_ledger(tmp_path: Path) -> None:
+    """Neither `submit` nor `init --add-login` mixes the two, in either order; what is advised makes a second ledger."""
+    here, there = (
+        Program(tmp_path, _ACCOUNT | {"base_url": origin})
+        for origin in ("http://127.0.0.1:8765", "https://hub.example.com")
+    )
+    for one, other, name in ((there, here, "real.sqlite"), (here, there, "play.sqlite")):
+        assert one.run("init", "--new", "--ledger", name).returncode == 0
+        refused = other.run("check", SAMPLES / "rolling-nightly.csv", "--ledger", name)
+        assert (refused.returncode, "--add-login" in refused.stderr) == (2, False)
+        assert "--ledger sandbox.sqlite" in refused.stderr
+        added = other.run("init", "--add-login", "--ledger", name)
+        assert (added.returncode, "was not added" in added.stderr) == (2, True)
+        assert "--ledger sandbox.sqlite" in added.stderr
+    moved = Program(tmp_path, _ACCOUNT | {"base_url": "http://localhost:9000"})
+    assert moved.run("init", "--add-login", "--ledger", "play.sqlite").returncode == 0
+
+
+def test_a_sandboxs_port_that_is_taken(program: Program) -> None:
+    """A plain sentence, exit 2, and what to type instead."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = program.run("sandbox", "--port", str(port))
+    assert done.returncode == 2
+    assert f"Port {port} is in use (another sandbox?)." in done.stderr
+    assert "Choose another with --port, or 0 for any free one." in done.stderr
+
+
+def test_what_next_after_a_check_names_what_was_written(program: Program) -> None:
+    """The copy itself, and on the console its name; without one, the very command that writes it."""
+    folder = program.folder / "a wave"
+    folder.mkdir()
+    sheet = Path(shutil.copy(SAMPLES / "mixed-errors.csv", folder))
+    lines = sheet.read_text(encoding="utf-8").splitlines()
+    sheet.write_text("\n".join([lines[0], *(f"x{n}{line}" for n in range(9) for line in lines[1:])]))
+    words = ("a wave/mixed-errors.csv", "--encoding", "utf-8", "--sandbox")
+    plain = program.run("check", *words).stdout
+    (command,) = re.findall(r"more: `batch-orders (.+)` shows all", plain)
+    assert "a copy written with --output shows them" in plain
+    written = program.run(*shlex.split(command))
+    assert (written.returncode, "--output" in written.stdout) == (4, False)
+    copy = program.folder / "mixed-errors.checked.xlsx"
+    assert re.search(rf"What next +Mend what the messages say in {copy.name}", written.stdout)
+    summary = {row[0]: row[1] for row in load_workbook(copy).worksheets[1].iter_rows(values_only=True)}
+    assert "in this file" in str(summary["What next"])
+    assert not {"above", "--output"} & set(str(summary).split())
+
+
+def test_a_throwaway_ledger_is_not_gone_on_with(program: Program) -> None:
+    """A sandbox forgets: nobody is told to go on there, or to settle; with a ledger of its own both work."""
+    words = ("submit", SAMPLES / "rolling-nightly.csv", "--sandbox", "--yes", "--limit", "0", "--output", "r.csv")
+    forgotten = program.run(*words).stdout
+    assert "add --ledger try.sqlite to each command" in forgotten
+    assert "again" not in forgotten
+    kept = program.run(*words, "--ledger", "try.sqlite").stdout
+    assert "Run it again without --limit" in kept
+
+
+def test_an_old_runs_results_say_to_submit_the_sheet(tmp_path: Path) -> None:
+    """`results` again would send nothing."""
+    with running(SandboxOptions()) as hub:
+        login = {"client_id": hub.client_id, "client_secret": hub.client_secret, "base_url": hub.base_url}
+        program = Program(tmp_path, login)
+        program.run("init", "--new")
+        sheet = shutil.copy(SAMPLES / "rolling-nightly.csv", tmp_path)
+        run_id = program.json("submit", sheet, "--yes", "--limit", "1", exit_code=6)["run_id"]
+        told = program.run("results", run_id).stdout
+    assert re.search(r"What next +Submit the sheet again", told)
+    assert "same command" not in told

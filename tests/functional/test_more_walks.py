@@ -92,6 +92,8 @@ def test_an_unknown_order_found_placed(tmp_path: Path) -> None:
         (sent,) = re.findall(r"sent ([-0-9]+ [0-9:]+) UTC", about_ben.splitlines()[0])
         assert abs(datetime.strptime(sent, _TIME).replace(tzinfo=UTC).timestamp() - desk.hub.placed[1].at) < 60
         assert f"3 × {MOUSE}, 1 × {LAPTOP}" in about_ben
+        assert "Error" not in about_ben  # the names of exceptions are for --json
+        assert re.search(r"[A-Z]\w+Error", str(desk.program.json("status", exit_code=0)["waiting"]))
         assert "to Ben Sample, 1 Main Street, Berlin, 10115, DE" in about_ben
         assert re.search(rf"• {sent[:10]} [0-9:]+ UTC: \w+", about_ben)
         verdict = advised(about_ben, "settle", "--placed")
@@ -102,11 +104,15 @@ def test_an_unknown_order_found_placed(tmp_path: Path) -> None:
         assert "700001 belongs to another order" in taken
         for wrong in ("--cancelled", "--keep"):
             desk.type(*verdict[:2], wrong, exit_code=2)
+        refused = desk.type(*verdict[:2], "--cancelled", exit_code=2)
+        assert "is unknown (sent, and no proof either way); --cancelled does not fit that" in refused
+        assert "--placed NUMBER" in refused
         (cem,) = re.findall(r"([0-9a-f]{12})  rejected", waiting)
         desk.type("settle", cem, "--not-placed", exit_code=2)
         assert desk.type("status") == waiting
 
-        desk.type(*verdict[:3], "700002", "--note", "found it on their page")
+        settled = desk.type(*verdict[:3], "700002", "--note", "found it on their page")
+        assert "counts as ordered, under the number 700002" in settled
         desk.type("results", read(results)[0]["run_id"], "--output", "settled.csv", exit_code=4)
         assert statuses(tmp_path / "settled.csv") == [
             ("ana", "ordered", "700001"), *[("ben", "ordered", "700002")] * 2, ("cem", "rejected", ""),
@@ -122,6 +128,8 @@ def test_a_rejection_that_was_a_mistake(tmp_path: Path) -> None:
         _, results = desk.submit(save(tmp_path / "hires.csv", [row("ana"), row("ben")]), exit_code=4)
         assert statuses(results)[1] == ("ben", "rejected", "")
         assert "No such product" in read(results)[1]["order_message"]
+        assert read(results)[1]["order_message"].count("It is sent again once the row is changed") == 1
+        assert "or with --retry-rejected" in desk.type("status")
         _, results = desk.submit(results, "--retry-rejected")
         assert statuses(results) == [("ana", "already_ordered", "700001"), ("ben", "ordered", "700002")]
         assert desk.book == [order("ana"), order("ben")]

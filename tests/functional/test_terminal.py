@@ -93,7 +93,8 @@ def test_the_plan_is_shown_and_confirmed(program: Program, hub: RunningHub) -> N
     before = len(hub.orders)
     terminal = _Terminal(program, "submit", sheet)
     shown = terminal.until(r"Place \d+ orders? at .*\[y/N\]")
-    for words in (r"To be placed now: \d+ orders, \d+ items, to ", "DE \\(", "Held back: ", hub.login["base_url"]):
+    held = r"Not to be sent: \d+ orders \(\d+ with errors"
+    for words in (r"To be placed now: \d+ orders, \d+ items, to ", "DE \\(", held, hub.login["base_url"]):
         assert re.search(words, shown), words
     assert len(hub.orders) == before
     terminal.say("y")
@@ -111,8 +112,23 @@ def test_declining_sends_nothing(program: Program, hub: RunningHub) -> None:
     terminal.say("n")
     assert terminal.end() == 6
     assert "did not confirm" in terminal.text
+    assert "Run it again and answer y." in terminal.text
     assert len(hub.orders) == before
     assert list(program.folder.glob("*.results*")) == []
+
+
+def test_declining_tells_nothing_twice(program: Program) -> None:
+    """The plan has told what is wrong; nothing was written, so nothing is marked anywhere."""
+    sheet = shutil.copy(SAMPLES / "mixed-errors.csv", program.folder)
+    terminal = _Terminal(program, "submit", sheet)
+    shown = terminal.until(r"\[y/N\]")
+    assert "✕" in shown
+    terminal.say("n")
+    assert terminal.end() == 6
+    after = terminal.text[len(shown) :]
+    assert "✕" not in after
+    assert "marked" not in after
+    assert "Nothing was sent. Mend the cells above, or run it again and answer y." in after
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -10,6 +10,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import openpyxl
+
 from tests.hostile import HostileHub, Plan
 from tests.hostile.server import CLIENT_ID
 from tests.person import (
@@ -181,6 +183,11 @@ def test_a_changed_address_kept(tmp_path: Path) -> None:
         assert "Shipping address was 1 Main Street, now 9 New Road" in ana
         assert f"in the sheet now: 1 × {MONITOR}" in ben
         assert "put an order reference on the additional rows only" in ben
+        assert "Device Hub still has the old Shipping address for order 700001: have it corrected there" in ana
+        assert "reference" not in ana
+        waiting = desk.type("status")
+        assert "  changed 700001  ana@example.com" in waiting
+        assert "Ordered." not in waiting
 
         desk.type(*advised(ana, "settle", "--keep"))
         with mending(results) as rows:
@@ -191,6 +198,52 @@ def test_a_changed_address_kept(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert desk.book == [order("ana"), order("ben"), order("ben", (MONITOR, 1))]
         assert "Waiting for a person" not in desk.type("status")
+
+
+def test_one_more_of_what_was_ordered(tmp_path: Path) -> None:
+    """A quantity that has grown: what the message says to write in which row orders just the difference."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        _, results = desk.submit(save(tmp_path / "hires.xlsx", [row("ana", MONITOR)]))
+        with mending(results) as rows:
+            rows[0]["Quantity"] = "2"
+        _, results = desk.submit(results, exit_code=4)
+        told = read(results)[0]["order_message"]
+        assert (
+            "To order 1 more: set this row back to 1 and add a row with the quantity 1 and an order reference." in told
+        )
+        with mending(results) as rows:
+            rows[0]["Quantity"] = "1"
+            rows.append(row("ana", MONITOR, {"Order reference": "second"}))
+        _, results = desk.submit(results, exit_code=4)
+        held = read(results)[1]["order_message"]
+        _, results = desk.submit(results, *release_advised(held))
+        assert statuses(results) == [("ana", "already_ordered", "700001"), ("ana", "ordered", "700002")]
+        assert desk.book == [order("ana", (MONITOR, 1))] * 2
+
+
+def test_what_was_ordered_is_not_mended_in_the_sheet(tmp_path: Path) -> None:
+    """A ZIP that fits another state: `check` says to mend it, the results that the vendor has to."""
+    sheet = save(tmp_path / "hires.csv", [row("ana", columns={"ZIP / postal code": "94107"})])
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        assert "mend the one that is wrong" in desk.type("check", sheet)
+        text, results = desk.submit(sheet)
+        for told in (text, read(results)[0]["order_message"]):
+            assert "have the address of order 700001 corrected by the vendor: mending the sheet does not" in told
+            assert "mend the one that is wrong" not in told
+
+
+def test_a_merged_note_is_told_once(tmp_path: Path) -> None:
+    """Cells merged down a column of the person's own: one finding, in one row's message, at the first cell."""
+    people = [row(name) | {"Notes": "wave 3" if name == "ana" else ""} for name in ("ana", "ben", "cem")]
+    sheet = save(tmp_path / "hires.xlsx", people)
+    workbook = openpyxl.load_workbook(sheet)
+    workbook.worksheets[0].merge_cells("O2:O4")
+    workbook.save(sheet)
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        text, results = desk.submit(sheet)
+        assert text.count("O2:O4 are merged") == 1
+        assert ["merged" in told["order_message"] for told in read(results)] == [True, False, False]
+        assert [place for place, comment in marks(results).items() if "merged" in comment] == [(0, "Notes")]
 
 
 def test_a_second_monitor_three_months_later(tmp_path: Path) -> None:
@@ -323,3 +376,17 @@ def test_a_lost_ledger_adopted_from_results(tmp_path: Path) -> None:
             "already_ordered", "already_ordered", "ordered", "already_ordered", "already_ordered", "ordered",
         ]  # fmt: skip
         assert desk.book[3:] == [order("ben"), order("eve")]
+
+
+def test_why_rows_are_held(tmp_path: Path) -> None:
+    """The summary names the reasons that apply, and no others; what is held is no error on the console either."""
+    sheet = save(tmp_path / "hires.csv", [row("ana"), row("ana", MOUSE, pieces=0), row("ben")])
+    twice = save(tmp_path / "twice.csv", [row("cem"), row("cem", columns={"Order reference": "2"})])
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        broken, alike = (desk.type("check", path, exit_code=code) for path, code in ((sheet, 4), (twice, 4)))
+    assert "another row of the order is not" in broken
+    assert "looks like something" not in broken
+    assert "another row of the order is not" not in alike
+    assert "looks like something ordered already, or twice in the sheet" in alike
+    assert "‖ row 2: " in alike
+    assert "✕" not in alike

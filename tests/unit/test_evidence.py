@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_orders.messages import outcomes
 from batch_orders.models import Answer, Evidence, VerdictKind
 from batch_orders.stages.evidence import judge
 
@@ -78,3 +79,15 @@ def test_ordered_only_with_proof(status: int, readable: bool, number: str, code:
         assert 200 <= status < 300
         assert readable
         assert number
+
+
+def test_what_the_vendor_calls_a_field_is_explained() -> None:
+    """In the sheet's own words, and what to do is said from the first time on."""
+    said = "Invalid shipping_zip, quantity or my_shipping_address"
+    verdict = judge(
+        Evidence(gate_opened=True, answer=Answer(status=422, readable=True, message=said)),
+        server_errors_not_applied=False,
+    )
+    assert "(In the sheet shipping_zip is “ZIP / postal code”.)" in verdict.message
+    assert outcomes.rejected_before(verdict.message) == verdict.message
+    assert verdict.message.endswith("or with --retry-rejected.")

@@ -70,6 +70,13 @@ def test_a_hidden_column_of_the_persons_own() -> None:
     assert _check(_odd("hidden_row", _OWN, what="column L")).findings == ()
 
 
+@pytest.mark.parametrize(("column", "told"), [("email", "Unhide it."), ("shipping_zip", "Unhide it, or delete it.")])
+def test_a_hidden_column_of_ours(column: str, told: str) -> None:
+    """Without a needed one nothing could be ordered, so it is not to be deleted."""
+    (finding,) = _check(_odd("hidden_row", _OURS[column], what="column A")).findings
+    assert finding.message.endswith(told)
+
+
 def test_a_hidden_row() -> None:
     """Is not ordered, whatever it holds."""
     (finding,) = _check(_odd("hidden_row")).findings

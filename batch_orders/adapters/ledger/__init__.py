@@ -22,8 +22,10 @@ from batch_orders.adapters.ledger.proof import Proof
 from batch_orders.adapters.private_files import create_private
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
+from batch_orders.settings import is_on_this_machine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 SANDBOX_ACCOUNT = "sandbox"
@@ -55,8 +57,14 @@ class Ledger(Proof):
         return mark_beside(path).exists() and not path.exists()
 
     def add_login(self, origin: str, client_id: str) -> None:
-        """Remember an origin and login that this account's orders are sent with."""
+        """Remember an origin and login that this account's orders are sent with.
+
+        LedgerError where that would mix a Device Hub on this machine (a sandbox) with a real one.
+        """
         with self._write() as connection:
+            origins = connection.execute(select(schema.logins.c.origin)).scalars().all()
+            if _mixes(origin, origins):
+                raise LedgerError(ledgers.mixed(self.path, origin, origins), hint=ledgers.how_to_keep_apart())
             known = connection.execute(select(schema.logins).where(_is_login(origin, client_id))).first()
             if known is None:
                 row = {"origin": origin, "client_id": client_id, "added_at": timestamp()}
@@ -68,7 +76,8 @@ class Ledger(Proof):
             known = connection.execute(select(schema.logins)).all()
         if (origin, client_id) not in {(row.origin, row.client_id) for row in known}:
             origins = sorted({row.origin for row in known})
-            raise LedgerError(ledgers.other_login(self.path, origin, origins), hint=ledgers.how_to_use_another())
+            hint = ledgers.how_to_keep_apart() if _mixes(origin, origins) else ledgers.how_to_use_another()
+            raise LedgerError(ledgers.other_login(self.path, origin, origins), hint=hint)
 
 
 def _fill(path: Path, account_id: str) -> None:
@@ -82,6 +91,11 @@ def _fill(path: Path, account_id: str) -> None:
             connection.execute(insert(schema.account).values(**row, secret=secret, created_at=timestamp()))
     finally:
         engine.dispose()
+
+
+def _mixes(origin: str, known: Iterable[str]) -> bool:
+    """Whether this origin is on this machine and one of the known ones is not, or the other way round."""
+    return any(is_on_this_machine(origin) != is_on_this_machine(each) for each in known)
 
 
 def _is_login(origin: str, client_id: str) -> Any:  # noqa: ANN401 - SQLAlchemy's expressions have no simple type

@@ -104,13 +104,16 @@ class Memory(Audit):
             raise LedgerError(ledgers.no_such_order(name, len(found)), hint=ledgers.how_to_list_orders())
         return found[0]
 
-    def evidence(self, key: str) -> tuple[str, ...]:
-        """What each attempt at an order proved, and what people said of it, the first one first."""
+    def evidence(self, key: str, *, is_plain: bool = False) -> tuple[str, ...]:
+        """What each attempt at an order proved, and what people said of it, the first one first.
+
+        Plain is without the names of what went wrong on the way, which only a programmer understands.
+        """
         attempts = select(schema.attempts).where(schema.attempts.c.order_key == key)
         notes = select(schema.notes).where(schema.notes.c.order_key == key)
         with self._read() as connection:
             told = [
-                (row.intended_at, ledgers.attempt(row.intended_at, row.verdict, row.evidence))
+                (row.intended_at, ledgers.attempt(row.intended_at, row.verdict, row.evidence, is_plain=is_plain))
                 for row in connection.execute(attempts)
             ]
             told += [(row.at, ledgers.verdict(row.at, row.verdict, row.note)) for row in connection.execute(notes)]

@@ -47,7 +47,7 @@ class Verdicts(Journal):
     def settle_placed(self, order: Remembered, order_number: str, note: str) -> None:
         """An unknown order was placed, under this number; LedgerError where another order has it."""
         if order.state is not OrderState.UNKNOWN:
-            raise LedgerError(ledgers.cannot_settle(order.state.value, "placed"), hint=ledgers.how_to_list_orders())
+            raise LedgerError(ledgers.cannot_settle(order, "placed"), hint=ledgers.what_fits(order))
         with self._write() as connection:
             if not self._enter_number(connection, order_number, order.key):
                 raise LedgerError(ledgers.number_taken(order_number), hint=ledgers.how_to_check_number())
@@ -92,7 +92,7 @@ class Verdicts(Journal):
             connection.execute(update(schema.orders).where(is_it).values(updated_at=timestamp(), **values)).rowcount
             != 1
         ):
-            raise LedgerError(ledgers.cannot_settle(order.state.value, verdict), hint=ledgers.how_to_list_orders())
+            raise LedgerError(ledgers.cannot_settle(order, verdict), hint=ledgers.what_fits(order))
         query = insert(schema.notes).values(order_key=order.key, at=timestamp(), verdict=verdict, note=note)
         connection.execute(query)
         self._note(connection, "settle", order.key, None, verdict=verdict, note=self._keyed_hash(note))

@@ -17,12 +17,18 @@ Values = dict[Column, list[str]]
 
 
 class Complaint(NamedTuple):
-    """What is wrong with a value, wherever in the sheet it stands; `undecided` as in Finding."""
+    """What is wrong with a value, wherever in the sheet it stands; `undecided` and `fact` as in Finding."""
 
     message: str
     suggestions: tuple[str, ...] = ()
     severity: Severity = Severity.ERROR
     undecided: bool = False
+    fact: str = ""
+
+    @classmethod
+    def warning(cls, told: tuple[str, str], suggestions: tuple[str, ...] = ()) -> Complaint:
+        """A fact, and what to do about it as long as the order is not sent; it goes ahead all the same."""
+        return cls(" ".join(told), suggestions, Severity.WARNING, fact=told[0])
 
 
 def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
@@ -37,6 +43,7 @@ def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[i
         cells=mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
         undecided=complaint.undecided,
+        fact=complaint.fact and complaint.fact + note,
     )
 
 

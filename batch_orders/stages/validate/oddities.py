@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch_orders.messages import findings as messages
-from batch_orders.models import Cell, Finding, FindingCode, Severity
+from batch_orders.models import NEEDED, Cell, Finding, FindingCode, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ def _finding(oddity: Oddity, column: Column | None, *, is_ours: bool) -> Finding
     return Finding(
         code=oddity.code,
         severity=Severity.ERROR if is_ours else Severity.WARNING,
-        message=_message(oddity, is_ours=is_ours),
+        message=_message(oddity, is_ours=is_ours, is_needed=column in NEEDED),
         column=column,
         rows=oddity.rows,
         cells=_cells(oddity),
@@ -56,7 +56,7 @@ def _cells(oddity: Oddity) -> tuple[Cell, ...]:
     return tuple(Cell(row, column) for row in oddity.rows for column in oddity.columns)
 
 
-def _message(oddity: Oddity, *, is_ours: bool) -> str:
+def _message(oddity: Oddity, *, is_ours: bool, is_needed: bool) -> str:
     match oddity.code:
         case FindingCode.CELL_ERROR:
             return messages.cell_error(oddity.what, is_ours=is_ours)
@@ -65,4 +65,5 @@ def _message(oddity: Oddity, *, is_ours: bool) -> str:
         case FindingCode.MERGED_CELLS:
             return messages.merged_cells(oddity.what, is_ours=is_ours)
         case _:
-            return messages.hidden_column(oddity.what) if oddity.columns else messages.hidden_row()
+            told = messages.hidden_column(oddity.what, is_needed=is_needed)
+            return told if oddity.columns else messages.hidden_row()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from batch_orders import identity
 from batch_orders.messages import findings as messages
-from batch_orders.models import NEEDED, ONCE_PER_ORDER, Column, FindingCode, Severity
+from batch_orders.models import NEEDED, ONCE_PER_ORDER, Column, FindingCode
 from batch_orders.stages.validate.complaints import Complaint, Values, finding
 from batch_orders.stages.validate.places import STRICT, country_name, postal_rules
 from batch_orders.stages.validate.schema import failures, order_schema
@@ -166,7 +166,7 @@ class _Orders:
             if country in STRICT:
                 complaint = Complaint(messages.required_once(Column.SHIPPING_STATE, has_column=has_column, where=where))
             else:
-                complaint = Complaint(messages.state_missing(where, has_column=has_column), severity=Severity.WARNING)
+                complaint = Complaint.warning(messages.state_missing(where, has_column=has_column))
             yield self._at_first_row(FindingCode.STATE, Column.SHIPPING_STATE, rows, complaint)
 
         return _Rule(

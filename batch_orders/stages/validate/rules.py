@@ -18,7 +18,6 @@ from batch_orders.likeness import CLEARLY
 from batch_orders.messages import findings as messages
 from batch_orders.messages.mappings import TITLE_TO_WRITE, title_to_write
 from batch_orders.messages.template import EXAMPLE_EMAIL, example_left
-from batch_orders.models import Severity
 from batch_orders.stages.validate.complaints import Complaint
 from batch_orders.stages.validate.places import (
     STRICT,
@@ -172,8 +171,7 @@ def state(value: str, country: str) -> Complaint | None:
     if not value or not rules.states or fold(value) in rules.states:
         return None
     suggestions = state_choices(country).nearest(value)
-    message = messages.state_unusual(value, country_name(country), suggestions)
-    return Complaint(message, suggestions, Severity.WARNING)
+    return Complaint.warning(messages.state_unusual(value, country_name(country), suggestions), suggestions)
 
 
 def zip_code(value: str, country: str, state: str) -> Complaint | None:
@@ -186,8 +184,8 @@ def zip_code(value: str, country: str, state: str) -> Complaint | None:
         if country in STRICT:
             message = messages.zip_code(value, country_name(country), rules.zip_examples, suggestions)
             return Complaint(message, suggestions)
-        message = messages.zip_unusual(value, country_name(country), rules.zip_examples, suggestions)
-        return Complaint(message, suggestions, Severity.WARNING)
+        told = messages.zip_unusual(value, country_name(country), rules.zip_examples, suggestions)
+        return Complaint.warning(told, suggestions)
     if country not in STRICT:
         return None
     owners = _owners(rules, value)
@@ -196,7 +194,7 @@ def zip_code(value: str, country: str, state: str) -> Complaint | None:
     if state in rules.zip_prefixes and state not in owners:
         names = [_state_name(rules, key) for key in owners]
         # Some codes cross a border between states, so this is worth a look and no more.
-        return Complaint(messages.zip_of_another_state(value, _state_name(rules, state), names), (), Severity.WARNING)
+        return Complaint.warning(messages.zip_of_another_state(value, _state_name(rules, state), names))
     return None
 
 

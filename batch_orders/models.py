@@ -157,7 +157,8 @@ class Finding:
 
     `rows` are Excel's row numbers of every row it is about; `cells` the cells it is shown at (none where the
     sheet lacks the column); `suggestions` ready-to-type values, the best one first (`undecided`: it is hardly better
-    than the second). `fact` is the message without its advice, where the advice holds only until the order is sent.
+    than the second). `fact` is the message without its advice, where the advice holds only until the order is sent, and
+    `afterwards` what is told instead of the message from then on.
     """
 
     code: FindingCode
@@ -169,6 +170,12 @@ class Finding:
     suggestions: tuple[str, ...] = ()
     undecided: bool = False
     fact: str = ""
+    afterwards: str = ""
+
+    @property
+    def told(self) -> str:
+        """What a person reads of it; scripts get the message, which is the same before and after."""
+        return self.afterwards or self.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ def comment_text(findings: Sequence[Finding]) -> str:
 
 
 def _told(finding: Finding) -> str:
-    told = f"{_SEVERITIES[finding.severity]}: {finding.message}"
+    told = f"{_SEVERITIES[finding.severity]}: {finding.told}"
     if finding.suggestions:
         label = "Suggestion" if len(finding.suggestions) == 1 else "Suggestions"
         told += f"\n{label}: {'; '.join(finding.suggestions)}"

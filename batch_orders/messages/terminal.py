@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # More findings than this are not listed on the terminal: the results sheet has them all.
 _MOST_FINDINGS = 30
+# Cells that are named where many have the same finding.
+_MOST_PLACES = 5
 _WIDTH = 16
 # Orders in these states have no finding at a cell: their message is told by itself.
 _TOLD_BY_ORDER = {RowStatus.CHANGED, RowStatus.REJECTED, RowStatus.UNKNOWN}
@@ -196,13 +198,26 @@ def _errors(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _finding_lines(findings: Sequence[Finding], *, most: int, all_of_them: str) -> Iterable[str]:
-    for finding in findings[:most]:
-        where = str(finding.cells[0]) if finding.cells else f"row {finding.rows[0]}" if finding.rows else "sheet"
+    """A line for each finding; those that say the same in one column of other rows share one."""
+    alike: dict[object, list[Finding]] = {}
+    for finding in findings:
+        alike.setdefault((finding.code, finding.column, finding.told, finding.suggestions), []).append(finding)
+    groups = list(alike.values())
+    for group in groups[:most]:
+        finding = group[0]
         column = f" {COLUMN_NAMES[finding.column]}" if finding.column else ""
         mark = "!" if finding.severity is Severity.WARNING else "‖" if finding.code in GUARDS else "✕"
-        yield f"{mark} {where}{column}: {finding.message}{_suggestion(finding)}"
-    if len(findings) > most:
-        yield f"… and {len(findings) - most} more: {all_of_them} shows all"
+        yield f"{mark} {_places(group)}{column}: {finding.told}{_suggestion(finding)}"
+    if len(groups) > most:
+        left = sum(map(len, groups[most:]))
+        yield f"… and {left} more: {all_of_them} shows all"
+
+
+def _places(alike: Sequence[Finding]) -> str:
+    """Where findings are that say the same: the first few of them."""
+    places = [str(f.cells[0]) if f.cells else f"row {f.rows[0]}" if f.rows else "sheet" for f in alike]
+    more = len(places) - _MOST_PLACES
+    return ", ".join(places) if more <= 1 else f"{', '.join(places[:_MOST_PLACES])} and {more} more"
 
 
 def _suggestion(finding: Finding) -> str:

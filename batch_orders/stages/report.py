@@ -178,7 +178,7 @@ def _as_they_stand(
         message = finding.fact
         if RowStatus.CHANGED not in statuses:
             message = finding_messages.sent_like_this(finding.fact, list(numbers))
-        return dataclasses.replace(finding, message=message, fact="")
+        return dataclasses.replace(finding, afterwards=message)
 
     return tuple(map(told, findings))
 
@@ -191,7 +191,7 @@ def _warnings_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, l
             # A merged area may be as long as the sheet: it is told where its value stands.
             about = finding.rows[:1] if finding.code is FindingCode.MERGED_CELLS else finding.rows
             for number in about:
-                warnings[position[number]].append(finding.message)
+                warnings[position[number]].append(finding.told)
     return warnings
 
 
@@ -491,4 +491,5 @@ def _thawed_finding(parts: Mapping[str, Any]) -> Finding:
         suggestions=tuple(parts["suggestions"]),
         undecided=parts.get("undecided", False),  # kept reports of an earlier version say nothing of it
         fact=parts.get("fact", ""),  # reports that an older version kept have none
+        afterwards=parts.get("afterwards", ""),
     )

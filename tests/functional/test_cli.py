@@ -275,6 +275,20 @@ def test_a_log_that_cannot_be_opened(program: Program, place: str) -> None:
     assert f"log_file in {place}: /nope/x.log cannot be opened" in done.stderr
 
 
+def test_the_same_finding_in_many_rows_is_told_once(program: Program) -> None:
+    """On the terminal; scripts and the results have it at each cell."""
+    lines = (SAMPLES / "mixed-errors.csv").read_text(encoding="utf-8").splitlines()
+    header, german = lines[0], next(line for line in lines if ",Germany," in line)
+    sheet = program.folder / "germany.csv"
+    sheet.write_text(
+        "\n".join([header, *(german.replace("@", f"{number}@") for number in range(12))]), encoding="utf-8"
+    )
+    text = program.run("check", sheet, "--sandbox").stdout
+    assert "✕ I2, I3, I4, I5, I6 and 7 more Country: ‘Germany’" in text
+    findings = program.json("check", sheet, "--sandbox", exit_code=3)["findings"]
+    assert sum(finding["code"] == "country" for finding in findings) == 12
+
+
 def test_common_options_may_come_first(program: Program) -> None:
     """`batch-orders --json catalog` is `batch-orders catalog --json`."""
     done = program.run("--json", "catalog", "--sandbox")

@@ -303,7 +303,8 @@ def init(common: Common, *, new: bool, add_login: bool) -> int:
         text = ledgers.created(path, base_url, had_predecessor=Ledger.had_predecessor(path))
         Ledger.create(path).close()
     with contextlib.closing(Ledger(path)) as ledger:
-        ledger.add_login(base_url, client_id)
+        if ledger.add_login(base_url, client_id):
+            click.echo(ledgers.mixed(base_url), err=True)
     _print(common, {"command": "init", "ledger": str(path), "origin": base_url, "exit_code": 0}, text)
     return 0
 

@@ -99,11 +99,12 @@ def how_to_use_another() -> str:
     )
 
 
-def mixed(path: Path, origin: str, known: Sequence[str]) -> str:
+def mixed(origin: str) -> str:
     """`init --add-login` of a Device Hub on this machine to a real account's ledger, or the other way round."""
     return (
-        f"The ledger {path} belongs to an account that orders at {', '.join(dict.fromkeys(known))}; {origin} was not "
-        "added: what is ordered at a simulated Device Hub on this machine must not count as ordered at the real one."
+        f"Warning: this ledger now holds a Device Hub on this machine and a real one ({origin} was added). What is "
+        "ordered at the one counts as ordered at the other. If one of them is a sandbox, do not go on with this "
+        "ledger: restore your copy of it, and give the sandbox one of its own (--ledger sandbox.sqlite)."
     )
 
 
@@ -111,7 +112,8 @@ def how_to_keep_apart() -> str:
     """After a sandbox and a real Device Hub that would have shared a ledger."""
     return (
         "If this is a sandbox, give it a ledger of its own: --ledger sandbox.sqlite (`batch-orders init --new --ledger "
-        "sandbox.sqlite` makes it). For real orders, check base_url and ledger."
+        "sandbox.sqlite` makes it). For real orders, check base_url and ledger. Only where one account really has "
+        "both: `batch-orders init --add-login`."
     )
 
 

@@ -56,19 +56,18 @@ class Ledger(Proof):
         """Whether a ledger was here before and is gone: its high-water mark outlives it."""
         return mark_beside(path).exists() and not path.exists()
 
-    def add_login(self, origin: str, client_id: str) -> None:
+    def add_login(self, origin: str, client_id: str) -> bool:
         """Remember an origin and login that this account's orders are sent with.
 
-        LedgerError where that would mix a Device Hub on this machine (a sandbox) with a real one.
+        True where that mixes a Device Hub on this machine (a sandbox, as a rule) with a real one.
         """
         with self._write() as connection:
             origins = connection.execute(select(schema.logins.c.origin)).scalars().all()
-            if _mixes(origin, origins):
-                raise LedgerError(ledgers.mixed(self.path, origin, origins), hint=ledgers.how_to_keep_apart())
             known = connection.execute(select(schema.logins).where(_is_login(origin, client_id))).first()
             if known is None:
                 row = {"origin": origin, "client_id": client_id, "added_at": timestamp()}
                 connection.execute(insert(schema.logins).values(row))
+        return _mixes(origin, origins)
 
     def check_login(self, origin: str, client_id: str) -> None:
         """LedgerError where this account's orders are not sent to this origin with this login."""

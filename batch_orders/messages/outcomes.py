@@ -162,7 +162,7 @@ def changed(remembered: Remembered, now: Contents) -> str:
     told = f"This employee was ordered for before{named}, with other contents: {differences}. Nothing was sent."
     keep = f"`batch-orders settle {order_id(remembered.key)} --keep`"
     if before.items == now.items:
-        fields = _listed(name for name, _, _ in _other_fields(before, now))
+        fields = _listed([name for name, _, _ in _other_fields(before, now)] or ["contents"])
         which = f"order {number}" if number else "this order"
         return f"{told} Device Hub still has the old {fields} for {which}: have it corrected there, then {keep}."
     keep = f"If the new contents are right and nothing is to be sent for them: {keep}."

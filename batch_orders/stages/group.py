@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from batch_orders.models import ONCE_PER_ORDER, Column, Contents, LineItem, Order
@@ -35,8 +36,12 @@ def group(checked: Checked) -> tuple[tuple[Order, ...], tuple[int, ...]]:
 
 def only_lines(checked: Checked, order: Order, lines: Sequence[int]) -> Order:
     """The same order, made of only these of its lines."""
-    columns = {name: checked.frame[name].tolist() for name in checked.frame.columns}
-    return order if tuple(lines) == order.lines else _order(columns, (order.employee, order.reference), list(lines))
+    if tuple(lines) == order.lines:
+        return order
+    part = checked.frame.iloc[list(lines)]
+    columns = {name: part[name].tolist() for name in part.columns}
+    made = _order(columns, (order.employee, order.reference), list(range(len(lines))))
+    return dataclasses.replace(made, lines=tuple(lines))
 
 
 def _order(columns: dict[str, list[str]], identity: tuple[str, str], lines: list[int]) -> Order:

@@ -46,13 +46,27 @@ class LoginRefusedError(UsageError):
 
 
 class SheetError(BatchOrdersError):
-    """The sheet cannot be read. Nothing was sent."""
+    """The sheet cannot be read. Nothing was sent.
+
+    Where a choice would do, it carries what there is to choose from: `encodings`, each with what the first odd cells
+    read like in it, or the names of the `sheets` that could be meant.
+    """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, hint: str = "", findings: tuple[object, ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        findings: tuple[object, ...] = (),
+        encodings: tuple[tuple[str, str], ...] = (),
+        sheets: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message, hint=hint)
         self.findings = findings
+        self.encodings = encodings
+        self.sheets = sheets
 
 
 class RunStoppedError(BatchOrdersError):

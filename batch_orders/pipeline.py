@@ -79,10 +79,16 @@ class Ordering:
 
 async def check(judging: Judging) -> Report:
     """Validate the sheet against the live catalog and the ledger's memory; send nothing."""
+    report, _ = await preview(judging)
+    return report
+
+
+async def preview(judging: Judging) -> tuple[Report, Plan]:
+    """What `check` tells, and the plan that `submit` would carry out now; send nothing."""
     mapped, planned = await _judge(judging)
     if judging.memory is None:
         judging.progress.note(runs.no_ledger_note())
-    return reporting.report(
+    report = reporting.report(
         planned,
         mapped,
         command="check",
@@ -91,6 +97,7 @@ async def check(judging: Judging) -> Report:
         unsent=Outcome(status=RowStatus.READY, message=outcomes.ready()),
         about=_about(mapped, judging.host, has_ledger=judging.memory is not None),
     )
+    return report, planned
 
 
 async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, BatchOrdersError | None]:

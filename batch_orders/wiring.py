@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 import tempfile
 from collections import Counter
@@ -16,7 +17,7 @@ from batch_orders.adapters.device_hub import DeviceHub, HubOptions
 from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger
 from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.adapters.new_files import reason, write_new
-from batch_orders.adapters.pacing import SharedPace
+from batch_orders.adapters.pacing import HeldPace, Hold, SharedPace
 from batch_orders.adapters.results_writer import ResultsFile, failed_path, reserve, results_path
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import LedgerError, UsageError
@@ -31,12 +32,12 @@ from batch_orders.stages.report import marked_in, needing_work
 from batch_orders.stages.validate.places import effective_country
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
     from batch_orders.errors import BatchOrdersError
     from batch_orders.models import Catalog, Limits, Mapped, MappingFile, Plan, Proposal, Report, Sheet
-    from batch_orders.ports import Progress
+    from batch_orders.ports import CatalogSource, Progress
     from batch_orders.settings import Settings
 
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 class SheetRequest:
     """Which sheet, and what to do with it. `output` is where results go (None: beside the sheet).
 
-    `failed_only` also writes just the rows that need work.
+    `failed_only` also writes just the rows that need work. `about` is kept with the run: who placed it, and why.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class SheetRequest:
     retry_rejected: bool = False
     release: tuple[str, ...] = ()
     limit: int | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, limits: Limits) -> Sheet:
         """The sheet as it is in the file."""
@@ -205,17 +207,34 @@ async def propose(world: World, request: SheetRequest) -> Proposal:
 
 async def check(world: World, request: SheetRequest) -> Report:
     """Validate a sheet; send nothing."""
+    report, _ = await preview(world, request)
+    return report
+
+
+async def preview(world: World, request: SheetRequest, *, catalog: CatalogSource | None = None) -> tuple[Report, Plan]:
+    """Validate a sheet; send nothing. Also what `submit` would do now; `catalog` is asked in place of Device Hub."""
     with world.ledger_if_any() as ledger:
         if ledger is not None and (old := ledger.too_old()):
             world.progress.note(f"{old.message} {old.hint}")
         async with world.device_hub() as hub:
-            return await pipeline.check(_judging(world, request, hub, ledger, datetime.now(UTC)))
+            judging = _judging(world, request, hub, ledger, datetime.now(UTC))
+            return await pipeline.preview(dataclasses.replace(judging, catalog=catalog or hub))
+
+
+def new_run_id(now: datetime) -> str:
+    """The id of a run that begins now: it sorts by time, and nobody can guess it whole."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 async def submit(
-    world: World, request: SheetRequest, *, confirm: Callable[[Plan, Mapped], bool]
+    world: World,
+    request: SheetRequest,
+    *,
+    confirm: Callable[[Plan, Mapped], bool],
+    run_id: str | None = None,
+    hold: Hold | None = None,
 ) -> tuple[Report, Written]:
-    """Validate a sheet, place its orders, write the results."""
+    """Validate a sheet, place its orders, write the results. While `hold` is on, nothing new leaves."""
     settings = world.settings
     now = datetime.now(UTC)
     places: list[ResultsFile] = []
@@ -230,7 +249,7 @@ async def submit(
             ordering = Ordering(
                 ledger=ledger,
                 desk=hub,
-                pace=pace,
+                pace=HeldPace(pace, hold, world.stop) if hold is not None else pace,
                 policy=SendingPolicy(
                     concurrency=settings.concurrency,
                     patience=settings.patience,
@@ -243,8 +262,9 @@ async def submit(
                     "encoding": request.encoding,
                     "mapping": request.mapping.text if request.mapping else None,
                     "mapping_name": request.mapping.name if request.mapping else None,
+                    **request.about,
                 },
-                run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+                run_id=run_id or new_run_id(now),
                 max_orders=settings.max_orders,
                 limit=request.limit,
             )

@@ -118,7 +118,10 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
         read = text[: broken.start()]
     line = _line(read)
     message = messages.wrong_encoding(path, encoding, line) if encoding else messages.not_utf8(path, line)
-    raise SheetError(message, hint=messages.save_as() if mark else messages.name_encoding(previews(content)))
+    if mark:
+        raise SheetError(message, hint=messages.save_as())
+    found = previews(content)
+    raise SheetError(message, hint=messages.name_encoding(found), encodings=found)
 
 
 def _refuse_garbled(path: Path, content: bytes, text: str, encoding: str) -> None:

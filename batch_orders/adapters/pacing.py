@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from batch_orders.sending import Stop
+
 _T = TypeVar("_T")
 
 # How long another process may hold the file, in seconds: it does so for microseconds.
 _PATIENCE = 10
+# Seconds: between two looks at whether a hold is still on; and longer than anything on its way waits for its slot.
+_LOOK_AGAIN = 0.1
+_FAR_AWAY = 3600.0
 # Entries of the log that are kept beyond those a window may hold, for a later run with a higher rate.
 _KEPT = 1_000
 # What SQLite says of a file that a power cut has broken: damaged, or no database at all.
@@ -173,6 +179,46 @@ class SharedPace:
             yield
         except (sqlite3.Error, OSError) as error:
             raise BatchOrdersError(ledgers.failed(self._path, str(error)), hint=ledgers.how_to_repair()) from error
+
+
+class Hold:
+    """Whether a run that is under way waits: a person may turn it on and off, from any thread."""
+
+    def __init__(self) -> None:
+        self._on = threading.Event()
+
+    def __bool__(self) -> bool:
+        return self._on.is_set()
+
+    def turn(self, *, on: bool) -> None:
+        """From now on nothing new leaves, or everything goes on."""
+        (self._on.set if on else self._on.clear)()
+
+
+class HeldPace:
+    """A pace that gives no way while the hold is on. What has left already is not called back."""
+
+    def __init__(self, pace: SharedPace, hold: Hold, stop: Stop) -> None:
+        self._pace = pace
+        self._hold = hold
+        self._stop = stop
+
+    async def reserve(self, lead: float = 0.0) -> float:
+        """The next free slot, taken when the hold is over (or the run stops): until then other runs have them all."""
+        while self._hold and not self._stop:
+            await asyncio.sleep(_LOOK_AGAIN)
+        return await self._pace.reserve(lead)
+
+    async def enter(self, slot: float) -> float | None:
+        """At the slot's instant: None to go now, else the later slot.
+
+        Under a hold that is one so far away that no connection is kept open for it: the order gives its slot up.
+        """
+        return time.time() + _FAR_AWAY if self._hold else await self._pace.enter(slot)
+
+    async def pause(self, until: float) -> None:
+        """Nobody sends before then, in any process."""
+        await self._pace.pause(until)
 
 
 def _code(error: sqlite3.DatabaseError) -> int:

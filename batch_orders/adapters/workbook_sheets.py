@@ -228,10 +228,12 @@ def choose(path: Path, sheets: Sequence[S], asked_for: str | None) -> S:
     if not any(peek.known for peek in visible):
         hidden = hidden or [peek for peek in peeks if peek.known]
     if hidden:
-        raise SheetError(messages.hidden_sheet(path, hidden[0].sheet.title), hint=messages.how_to_unhide())
+        others = tuple(peek.sheet.title for peek in visible if peek.known)
+        message = messages.hidden_sheet(path, hidden[0].sheet.title)
+        raise SheetError(message, hint=messages.how_to_unhide(), sheets=others)
     if len(orders) > 1:
         names = [peek.sheet.title for peek in orders]
-        raise SheetError(messages.choose_sheet(path, names), hint=messages.how_to_choose_sheet())
+        raise SheetError(messages.choose_sheet(path, names), hint=messages.how_to_choose_sheet(), sheets=tuple(names))
     # max() takes the first of equals.
     return (orders or [max(visible or peeks, key=lambda peek: peek.known)])[0].sheet
 

@@ -205,7 +205,7 @@ class HeldPace:
 
     async def reserve(self, lead: float = 0.0) -> float:
         """The next free slot, taken when the hold is over (or the run stops): until then other runs have them all."""
-        while self._hold and not self._stop:
+        while self._hold and not self._stop:  # noqa: ASYNC110 - threads turn it; an asyncio.Event is one loop's own
             await asyncio.sleep(_LOOK_AGAIN)
         return await self._pace.reserve(lead)
 

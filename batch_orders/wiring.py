@@ -45,10 +45,12 @@ if TYPE_CHECKING:
 class SheetRequest:
     """Which sheet, and what to do with it. `output` is where results go (None: beside the sheet).
 
-    `failed_only` also writes just the rows that need work. `about` is kept with the run: who placed it, and why.
+    `failed_only` also writes just the rows that need work. `content` is the file's bytes where they are at hand:
+    nothing is read from `path` then. `about` is kept with the run: who placed it, and why.
     """
 
     path: Path
+    content: bytes | None = field(default=None, repr=False)
     sheet_name: str | None = None
     encoding: str | None = None
     mapping: MappingFile | None = None
@@ -62,7 +64,14 @@ class SheetRequest:
     def read(self, limits: Limits) -> Sheet:
         """The sheet as it is in the file."""
         headers = self.mapping.needed_headers if self.mapping else ()
-        return read_sheet(self.path, sheet_name=self.sheet_name, encoding=self.encoding, headers=headers, limits=limits)
+        return read_sheet(
+            self.path,
+            sheet_name=self.sheet_name,
+            encoding=self.encoding,
+            headers=headers,
+            limits=limits,
+            content=self.content,
+        )
 
 
 class Written(NamedTuple):
@@ -200,6 +209,7 @@ async def propose(world: World, request: SheetRequest) -> Proposal:
         encoding=request.encoding,
         foreign=True,
         limits=world.settings.limits,
+        content=request.content,
     )
     catalog = await fetch_catalog(world)
     return propose_mapping(sheet, catalog.stock, effective_country)
@@ -305,13 +315,14 @@ def rebuild(ledger: Ledger, name: str, output: Path | None, limits: Limits) -> t
         raise LedgerError(ledgers.no_report(run.run_id))
     text = run.options.get("mapping")  # a run of an older version has none
     mapping = parse_mapping(run.options.get("mapping_name") or "", text) if text is not None else None
-    with tempfile.TemporaryDirectory(prefix="batch-orders-") as folder:
-        path = Path(folder) / run.input.name
-        path.write_bytes(run.sheet)
-        request = SheetRequest(
-            path=path, sheet_name=run.options["sheet_name"], encoding=run.options["encoding"], mapping=mapping
-        )
-        sheet = request.read(limits)
+    request = SheetRequest(
+        path=run.input,
+        content=run.sheet,
+        sheet_name=run.options["sheet_name"],
+        encoding=run.options["encoding"],
+        mapping=mapping,
+    )
+    sheet = request.read(limits)
     keys = pipeline.keys_in(frozen)
     report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys), mapping=mapping)
     beside = run.input if run.input.parent.is_dir() else Path(run.input.name)

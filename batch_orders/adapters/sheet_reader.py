@@ -59,22 +59,27 @@ def read_sheet(
     headers: Collection[str] = (),
     foreign: bool = False,
     limits: Limits = _USUAL_LIMITS,
+    content: bytes | None = None,
 ) -> Sheet:
     """The sheet in a file.
 
     `sheet_name` chooses one of a workbook's (else the one with known headers), `encoding` is a CSV file's where it
-    is not Unicode. `headers` are known besides ours; a `foreign` sheet need not have any known one.
+    is not Unicode. `headers` are known besides ours; a `foreign` sheet need not have any known one. Where `content` is
+    given it is the file's bytes: `path` is only what it is called, and nothing is read from there.
     SheetError where the file cannot be read or is larger than `limits` allow, UsageError where `encoding` names
     nothing.
     """
-    with looking_for(headers, foreign=foreign):
-        return _sheet_in(path, sheet_name=sheet_name, encoding=encoding, limits=limits)
-
-
-def _sheet_in(path: Path, *, sheet_name: str | None, encoding: str | None, limits: Limits) -> Sheet:
     if encoding is not None:
         csv_reader.require_encoding(encoding)
-    content = _read(path, limits)
+    if content is None:
+        content = _read(path, limits)
+    elif len(content) > limits.file_size:
+        raise _too_large(path, limits)
+    with looking_for(headers, foreign=foreign):
+        return _sheet_in(path, content, sheet_name=sheet_name, encoding=encoding, limits=limits)
+
+
+def _sheet_in(path: Path, content: bytes, *, sheet_name: str | None, encoding: str | None, limits: Limits) -> Sheet:
     kind, table = _kind_and_table(path, content, sheet_name, encoding, limits)
     if kind is not SheetKind.CSV and path.suffix.lower() in _TEXT_SUFFIXES:
         raise SheetError(messages.workbook_named_like_text(path), hint=messages.rename_to(f".{kind}"))
@@ -104,14 +109,18 @@ def _read(path: Path, limits: Limits) -> bytes:
         if not path.is_file():  # a pipe or a device could be waited for without end
             raise SheetError(messages.unreadable(path, messages.no_regular_file()), hint=messages.name_a_file())
         if path.stat().st_size > limits.file_size:
-            what = messages.more_than(messages.size(limits.file_size))
-            raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_file_size"))
+            raise _too_large(path, limits)
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else None
         raise SheetError(
             messages.unreadable(path, reason or type(error).__name__), hint=messages.check_the_name()
         ) from None
+
+
+def _too_large(path: Path, limits: Limits) -> SheetError:
+    what = messages.more_than(messages.size(limits.file_size))
+    return SheetError(messages.too_large(path, what), hint=messages.split_it("max_file_size"))
 
 
 def _refuse_what_is_no_text(path: Path, content: bytes) -> None:

@@ -176,6 +176,23 @@ def _permission_denied(_path: Path) -> bytes:
     raise PermissionError(13, "Permission denied")
 
 
+@pytest.mark.parametrize("sample", ["new-hires.csv", "new-hires.xlsx"])
+def test_bytes_at_hand_are_read_as_the_file_is(tmp_path: Path, sample: str) -> None:
+    """The path is only a name then: no file is there, and the sheet is the same."""
+    content = (SAMPLES / sample).read_bytes()
+    on_disk = read_sheet(SAMPLES / sample)
+    in_memory = read_sheet(tmp_path / sample, content=content)
+    assert in_memory.path == tmp_path / sample
+    assert (in_memory.kind, in_memory.headers, cells(in_memory)) == (on_disk.kind, on_disk.headers, cells(on_disk))
+    assert in_memory.content == content
+
+
+def test_bytes_at_hand_are_no_larger_than_a_file_may_be(tmp_path: Path) -> None:
+    """The limit holds for them too."""
+    error = refused(tmp_path / "wave.csv", content=b"Email,Quantity\na@example.com,1\n", limits=Limits(file_size=10))
+    assert "max_file_size" in str(error.hint)
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b" , ,\n"])
 def test_an_empty_file(tmp_path: Path, content: bytes) -> None:
     """Has no header."""

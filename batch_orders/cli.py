@@ -467,6 +467,45 @@ def sandbox(
     return 0
 
 
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8756, show_default=True, help="0 takes any free one.")
+@click.option("--users", "users_file", type=click.Path(path_type=Path), help="The users file (see `user`).")
+@_sandbox_option
+@_fault_options
+@_with_common
+def serve(
+    common: Common,
+    *,
+    sandbox: bool,
+    host: str,
+    port: int,
+    users_file: Path | None,
+    faults: Sequence[str],
+    seed: int | None,
+) -> int:
+    """Run the page where HR uploads, previews, confirms, watches and downloads, until interrupted.
+
+    It prints a link that lets one browser in, once. For a team, enter users first: `batch-orders user add`.
+    """
+    from batch_orders.messages import page as messages  # noqa: PLC0415 - costly
+
+    if not sandbox:
+        _require_no_faults(faults, seed)
+    simulated = _simulated(faults, seed) if sandbox else None
+    serving = _web("serving")
+    with _world(common, sandbox=sandbox, simulated=simulated, flags={"users_file": users_file}) as world:
+        page = serving.Serving(world, host=host, port=port)
+
+        def announce() -> None:
+            link = page.link()
+            _print(common, {"command": "serve", "url": page.url, "link": link}, messages.announced(link, world.host))
+            sys.stdout.flush()
+
+        page.run(announce)
+    return 0
+
+
 # Parts of the commands ------------------------------------------------------------------------------------------
 
 

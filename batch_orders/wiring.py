@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from batch_orders.errors import BatchOrdersError
-    from batch_orders.models import Catalog, Limits, Mapped, MappingFile, Plan, Proposal, Report, Sheet
+    from batch_orders.models import Catalog, Limits, Mapped, MappingFile, Plan, Proposal, Report, RunRecord, Sheet
     from batch_orders.ports import CatalogSource, Progress
     from batch_orders.settings import Settings
 
@@ -310,6 +310,13 @@ def _write(report: Report, path: Path) -> Path:
 
 def rebuild(ledger: Ledger, name: str, output: Path | None, limits: Limits) -> tuple[Report, Path]:
     """A run's results sheet, made anew from the ledger."""
+    run, report = rebuilt(ledger, name, limits)
+    beside = run.input if run.input.parent.is_dir() else Path(run.input.name)
+    return report, _write(report, results_path(beside, report.mapped.sheet.kind, output))
+
+
+def rebuilt(ledger: Ledger, name: str, limits: Limits) -> tuple[RunRecord, Report]:
+    """A run, and its report with its orders as they stand now; LedgerError where it ended before it had one."""
     run, frozen = ledger.run(name)
     if frozen is None:
         raise LedgerError(ledgers.no_report(run.run_id))
@@ -324,9 +331,7 @@ def rebuild(ledger: Ledger, name: str, output: Path | None, limits: Limits) -> t
     )
     sheet = request.read(limits)
     keys = pipeline.keys_in(frozen)
-    report = pipeline.rebuild(run, frozen, sheet, ledger.recall(keys), mapping=mapping)
-    beside = run.input if run.input.parent.is_dir() else Path(run.input.name)
-    return report, _write(report, results_path(beside, sheet.kind, output))
+    return run, pipeline.rebuild(run, frozen, sheet, ledger.recall(keys), mapping=mapping)
 
 
 def adopt(

@@ -114,7 +114,7 @@ class ResultsFile:
         if self._temporary is None:
             raise ValueError("this results file was written or discarded already")
         try:
-            write_durably(self._descriptor, _render(self._kind, report))
+            write_durably(self._descriptor, render(self._kind, report))
             self.written = move_into_place(self._temporary, self._path)
             self._write_failed(report)
         except OSError as error:
@@ -162,7 +162,8 @@ def _kind(path: Path) -> SheetKind:
     return kind
 
 
-def _render(kind: SheetKind, report: Report) -> bytes:
+def render(kind: SheetKind, report: Report) -> bytes:
+    """The results as a file's bytes: `kind` is CSV or XLSX."""
     if kind is SheetKind.CSV:
         return render_csv(report)
     # openpyxl takes a while to import, and a CSV file does without it

@@ -247,8 +247,17 @@ def needing_work(done: Report) -> Report | None:
     in_orders = {row for order in done.orders for row in order.rows}
     open_orders = [o for o in done.orders if any(done.rows[row].status not in _DONE for row in o.rows)]
     kept = sorted({row for o in open_orders for row in o.rows} | (set(range(len(done.rows))) - in_orders))
-    if not kept:
-        return None
+    return _part(done, kept, open_orders) if kept else None
+
+
+def only_order(done: Report, key: str) -> Report | None:
+    """The same report on one order alone; None where it has no such order."""
+    found = [order for order in done.orders if order.key == key]
+    return _part(done, sorted(found[0].rows), found) if found else None
+
+
+def _part(done: Report, kept: list[int], orders: Sequence[OrderResult]) -> Report:
+    """The report on only these rows (positions), and these orders, whose rows are all among them."""
     place = {row: position for position, row in enumerate(kept)}
     sheet = done.mapped.sheet
     part = dataclasses.replace(
@@ -262,7 +271,7 @@ def needing_work(done: Report) -> Report | None:
         done,
         mapped=dataclasses.replace(done.mapped, sheet=part),
         rows=tuple(done.rows[row] for row in kept),
-        orders=tuple(dataclasses.replace(o, rows=tuple(place[row] for row in o.rows)) for o in open_orders),
+        orders=tuple(dataclasses.replace(o, rows=tuple(place[row] for row in o.rows)) for o in orders),
         partial=True,
     )
 
@@ -406,6 +415,18 @@ def freeze(done: Report) -> bytes:
 def frozen_keys(frozen: bytes) -> tuple[str, ...]:
     """The keys of the orders in a kept report."""
     return tuple(order["key"] for order in json.loads(frozen)["orders"] if order["key"])
+
+
+def frozen_held(frozen: bytes) -> tuple[OrderResult, ...]:
+    """The orders of a kept report that were held because they look like a mistake: a person may release them."""
+    parts = json.loads(frozen)
+    guards = {FindingCode.NEAR_DUPLICATE.value, FindingCode.REPEAT_ITEM.value}
+    told = {n: f["message"] for f in parts["findings"] if f["code"] in guards for n in f["rows"]}
+    return tuple(
+        _thawed_order(order)
+        for order in parts["orders"]
+        if order["key"] and order["status"] == RowStatus.HELD.value and order["message"] in told.values()
+    )
 
 
 _COMPUTED_LINES = {*(status.value for status in RowStatus), "Stopped early", _NEXT, _NOTE}

@@ -58,6 +58,11 @@ class Audit(Database):
         with self._read() as connection:
             return self._compared_with_mark(connection)
 
+    def version(self) -> int:
+        """A number that grows with whatever becomes of any order: what was told at the same number still holds."""
+        with self._read() as connection:
+            return self._newest(connection).entries
+
     def _refuse_old_copy(self) -> None:
         if old := self.too_old():
             raise old

@@ -88,11 +88,25 @@ class Memory(Audit):
 
     def waiting(self) -> tuple[Remembered, ...]:
         """The orders that wait for a person: unknown, rejected, or changed since they were placed."""
-        return tuple(
-            order
-            for order in self.orders(OrderState.UNKNOWN, OrderState.REJECTED, OrderState.ORDERED)
-            if order.state is not OrderState.ORDERED or order.other_contents is not None
+        self._bury_dead_runs()
+        state, other = schema.orders.c.state, schema.orders.c.other_contents
+        is_changed = and_(state == OrderState.ORDERED.value, other.is_not(None))
+        is_waiting = or_(state.in_([OrderState.UNKNOWN.value, OrderState.REJECTED.value]), is_changed)
+        query = select(schema.orders).where(is_waiting).order_by(schema.orders.c.updated_at, schema.orders.c.order_key)
+        with self._read() as connection:
+            return tuple(self._remembered(connection.execute(query)))
+
+    def ended(self, run_id: str, *states: OrderState, most: int) -> tuple[Remembered, ...]:
+        """The latest orders of a run that ended in one of these states, the newest first, and at most so many."""
+        query = (
+            select(schema.orders)
+            .where(schema.orders.c.sent_by == run_id)
+            .where(schema.orders.c.state.in_([state.value for state in states]))
+            .order_by(schema.orders.c.updated_at.desc(), schema.orders.c.order_key)
+            .limit(most)
         )
+        with self._read() as connection:
+            return tuple(self._remembered(connection.execute(query)))
 
     def find(self, name: str) -> Remembered:
         """The order with this id: as much of its key's beginning as is unique. LedgerError where there is none."""

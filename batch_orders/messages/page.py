@@ -1,0 +1,345 @@
+"""What the page says: sentences that a person would say, with what is done on the page in place of commands."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from batch_orders.messages.runs import count
+from batch_orders.messages.sheets import size
+from batch_orders.models import RowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LONGEST_SHOWN = 40
+
+# Colour never stands alone: each status and severity has a sign of its own.
+SIGNS: dict[RowStatus, str] = {
+    RowStatus.ALREADY_ORDERED: "✓",
+    RowStatus.UNKNOWN: "?",
+    RowStatus.INVALID: "✕",
+    RowStatus.CHANGED: "‖",
+    RowStatus.HELD: "‖",
+    RowStatus.WAITING: "…",
+    RowStatus.READY: "✓",
+    RowStatus.ORDERED: "✓",
+    RowStatus.REJECTED: "✕",
+    RowStatus.NOT_SENT: "…",
+}
+NAMES: dict[RowStatus, str] = {status: status.value.replace("_", " ") for status in RowStatus}
+
+# The texts are the command line's own; on the page the same things are done with what it has.
+_INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"submit with --release \S+?\.", "press “Send it anyway”."),
+        (r"`batch-orders settle \S+ --keep`", "press “Keep what the sheet says” under To settle"),
+        (r",? or with --retry-rejected\.", ", or with “Send again” under To settle."),
+        (r"--limit was reached before its turn\. Submit the sheet again without --limit to go on\.",
+         "only the first few were to be sent. Go on with the rest from here."),
+        (r"Stopped after --limit (\d+); the rest was not sent\.", r"Stopped after the first \1; the rest was not sent."),
+        (r"Run it again without --limit: the rest is sent, and nothing twice\.", "Go on with the rest from here."),
+        (r"Submit the sheet again(?: to go on)?[:.]( it goes on where it stopped, and nothing is sent twice\.)?",
+         "Go on from here: nothing is sent twice."),
+        (r"[Rr]un the same command again(?: later)?: it goes on where it stopped, and nothing is sent twice\.",
+         "Go on from here: nothing is sent twice."),
+        (r"Mend the header row and run the same command again\.",
+         "Match the columns below, or mend the header row and upload the sheet again."),
+        (r"`batch-orders status` lists them", "“To settle” lists them"),
+        (r"`batch-orders status` lists the orders that wait for a person, each with its id\.", "See To settle."),
+        (r"`batch-orders catalog` lists today's titles", "Type in the cell to find today's titles"),
+        (r"Say which one with --sheet NAME\.", "Choose it below."),
+        (r"or say with --sheet NAME which visible sheet is meant", "or choose another sheet below"),
+        (r"Save it as “CSV UTF-8”, or (?:add|say)[^\n]*(?:\n.*)?", "Choose the line below that reads right."),
+        (r"Run the same command without --encoding\.", "Choose “It is UTF-8” below."),
+        (r"Put the line `[^`]*` under \[columns\] in a mapping file \([^)]*\); or, if it is to be left out, the line "
+         r"`[^`]*` at its top\.", "Join it to the address below, or say there that it is to be left out."),
+        (r"Put the line `[^`]*` under \[columns\] in a mapping file \([^)]*\), or join them in the sheet\.",
+         "Join them below, or in the sheet."),
+        (r" If the sheet has a column for each item: `batch-orders map [^`]*` proposes how\.", ""),
+        (r"allow it with --max-orders, or place a few first with --limit",
+         "ask whoever runs this page to raise max_orders, or place a few first"),
+        (r" \(submit the results file with the same --mapping\)", ""),
+        (r"run the same command again", "upload it again"),
+        (r"Run the same command again\.", "Try it again."),
+        (r"submit again", "send it again"),
+        (r"submit the sheet again", "try it again from here"),
+        (r"(?:The question is )?--(placed|not-placed|cancelled|keep)\b", r"“\1”"),
+        (r"`(batch-orders [^`]+)`", r"“\1” on the command line"),
+    )
+)  # fmt: skip
+
+
+def on_page(text: str) -> str:
+    """A message as the page says it: with what is done there in place of commands and options."""
+    for pattern, replacement in _INSTEAD:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def unexpected(kind: str) -> str:
+    """A bug, told without anybody's data."""
+    return f"Something went wrong that nobody foresaw ({kind}). Nothing was sent by this page. The log has the place."
+
+
+# A sheet that is looked through ---------------------------------------------------------------------------------
+
+
+def ready_headline(ready: int, orders: int, *, done: int, asides: bool) -> str:
+    """Where a sheet stands, in one sentence."""
+    if not orders:
+        return "No row of this sheet is an order yet"
+    if ready == orders:
+        return "The order is ready" if orders == 1 else f"All {orders:,} orders are ready"
+    if done == orders:
+        return "Everything in this sheet is ordered already"
+    if ready:
+        verb = "is" if ready == 1 else "are"
+        rest = orders - done if done and not asides else orders
+        return f"{ready:,} of {count(rest, 'order')} {verb} ready"
+    return "No order is ready yet"
+
+
+def what_it_means(*, ready: int, waiting: int, done: int, unsettled: int) -> str:
+    """What the state of a sheet means for its people."""
+    parts = []
+    if waiting:
+        people = "One person waits" if waiting == 1 else f"{_number(waiting)} people wait"
+        rows = "until the rows below are mended"
+        everybody = "; everybody else can be ordered for now" if ready else ""
+        parts.append(f"{people} {rows}{everybody}.")
+    elif ready:
+        parts.append("Nothing is ordered before you confirm.")
+    if done:
+        parts.append(f"{count(done, 'order').capitalize()} {'was' if done == 1 else 'were'} placed before.")
+    if unsettled:
+        them = "is" if unsettled == 1 else "are"
+        parts.append(f"{count(unsettled, 'order').capitalize()} {them} to be settled first.")
+    return " ".join(parts)
+
+
+def _number(number: int) -> str:
+    words = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
+    return words[number] if number < len(words) else f"{number:,}"
+
+
+def seconds_left(seconds: float) -> str:
+    """How long something still takes, as a person would say it."""
+    if seconds < 1:
+        return "about a second"
+    if seconds < 90:  # noqa: PLR2004 - from here on minutes are said
+        return f"about {count(round(seconds), 'second')}"
+    if seconds < 5400:  # noqa: PLR2004 - from here on hours are said
+        return f"about {count(round(seconds / 60), 'minute')}"
+    return f"about {seconds / 3600:.1f} hours"
+
+
+def place_sentence(orders: int, items: int, countries: int, host: str) -> str:
+    """The plain sentence that a person says yes to."""
+    where = "1 country" if countries == 1 else f"{countries:,} countries"
+    return f"Place {count(orders, 'order')}, {count(items, 'item')}, to {where}, at {host}"
+
+
+def other_than_seen() -> str:
+    """The plan at the moment of ordering was not the one that was confirmed."""
+    return (
+        "What would have been ordered is not what you confirmed: the sheet, the stock or the orders placed meanwhile "
+        "have changed. Nothing was sent. Look at it once more."
+    )
+
+
+def ended_headline(ordered: int, tried: int, *, unknown: int, refused: int, left: int) -> str:
+    """How a run ended, in one sentence."""
+    if not tried:
+        return "There was nothing to order"
+    if ordered == tried:
+        return "The order is placed" if tried == 1 else f"All {tried:,} orders are placed"
+    told = f"{ordered:,} of {count(tried, 'order')} {'is' if ordered == 1 else 'are'} placed"
+    rest: Sequence[str] = [
+        f"{number:,} {what}"
+        for number, what in ((unknown, "to settle"), (refused, "refused"), (left, "not sent yet"))
+        if number
+    ]
+    return f"{told}, {', '.join(rest)}" if rest else told
+
+
+def unexpected_in_run(kind: str) -> str:
+    """A bug while orders went out."""
+    return (
+        f"Something went wrong that nobody foresaw ({kind}). Orders that were sent are in the ledger; nothing is sent "
+        "twice when you go on."
+    )
+
+
+def closing() -> str:
+    """The server is being stopped."""
+    return "The page is being stopped, so nothing new is begun. Nothing was sent."
+
+
+# Small things ---------------------------------------------------------------------------------------------------
+
+
+def wait_to_log_in(seconds: int) -> str:
+    """Too many logins failed."""
+    return f"Too many tries. Wait {count(seconds, 'second')}, then try again."
+
+
+def wrong_password() -> str:
+    """A login that failed; it does not say whether there is such a person."""
+    return "That is not right: check the name and the password."
+
+
+def link_used_up() -> str:
+    """The one-time link was used, or is of an earlier start."""
+    return "This link was used already, or is an old one. It works once: stop the page and start it for a new one."
+
+
+def nothing_uploaded() -> str:
+    """The upload form came without a file."""
+    return "There was no file in that, or an empty one. Choose a sheet: Excel or CSV."
+
+
+def too_large(limit: int) -> str:
+    """A file beyond the limit."""
+    return f"The file is larger than {size(limit)}. Delete what is not needed, or split the sheet."
+
+
+def corrected_name(name: str) -> str:
+    """What a mended sheet is called when it is downloaded."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}.corrected.{suffix}" if dot else f"{name}.corrected"
+
+
+def mended(header: str, cells: Sequence[str], before: str, after: str) -> str:
+    """What was mended, to be undone."""
+    where = cells[0] if len(cells) == 1 else count(len(cells), "row")
+    return f"{header}, {where}: {_shown(before)} → {_shown(after)}"
+
+
+def _shown(text: str) -> str:
+    text = " ".join(text.split())
+    if not text:
+        return "blank"
+    return f"“{text}”" if len(text) <= _LONGEST_SHOWN else f"“{text[:_LONGEST_SHOWN]}…”"
+
+
+def columns_left_open(missing: Sequence[str]) -> str:
+    """Needed columns that nothing was chosen for."""
+    return f"Every order needs {', '.join(missing)}: choose a column for each, or write what it always is."
+
+
+def item_without_title(header: str) -> str:
+    """A column of numbers, and nobody said of what."""
+    return f"“{header}” says how many: choose of which product."
+
+
+def no_such_run() -> str:
+    """A run that is not there, or not for this person."""
+    return "There is no such run here."
+
+
+def no_such_order() -> str:
+    """An order that is not there, or not for this person."""
+    return "There is no such order here."
+
+
+def no_orders_planned() -> str:
+    """A run that ended before it had anything to report."""
+    return "This run ended before any order was planned: it has no results, and nothing was sent."
+
+
+def may_only_look() -> str:
+    """A viewer who wants to change something."""
+    return "You may look at everything here, and change nothing."
+
+
+def number_needed() -> str:
+    """An order that is said to be placed, without its number."""
+    return "Write the order number that Device Hub has for it. Nothing was settled."
+
+
+def no_such_verdict() -> str:
+    """A form that was tampered with."""
+    return "There is no such verdict. Nothing was settled."
+
+
+def stopped_here() -> str:
+    """Somebody pressed Stop on the page."""
+    return "Stopped from the page: nothing new was sent; orders that were on their way were finished."
+
+
+def under_way() -> str:
+    """A run of another process."""
+    return "Ordering is under way in another program"
+
+
+def on_its_way(rate: float, left: float | None, *, held: bool, stopping: bool) -> str:
+    """How a run goes, in one line."""
+    if stopping:
+        return "Stopping: nothing new is sent; orders that are on their way are finished."
+    if held:
+        return "Paused: nothing new is sent until you go on. You can close this page."
+    if left is None:
+        return "You can close this page; ordering goes on."
+    return f"{rate:.1f} orders a second, {seconds_left(left)} left. You can close this page; ordering goes on."
+
+
+SETTLED = {
+    "placed": "Settled: the order counts as ordered, under the number you wrote.",
+    "not_placed": "Settled: the order was not placed. The next run with its sheet sends it.",
+    "cancelled": "Settled: the vendor cancelled it. The next run with its sheet orders it again.",
+    "keep": "Settled: what the sheet says now counts as ordered; nothing is sent for it.",
+}
+
+
+def how_it_ended(exit_code: int | None, is_alive: bool) -> str:
+    """A run in the list, in a few words."""
+    if is_alive:
+        return "is under way"
+    return _ENDED.get(exit_code, "was cut off: go on with it")
+
+
+_ENDED = {
+    0: "everything is ordered",
+    1: "ended by a failure",
+    2: "was refused before it began",
+    3: "no row was an order",
+    4: "some rows need work",
+    5: "some orders are to be settled",
+    6: "stopped early",
+}
+
+
+# Starting the page ----------------------------------------------------------------------------------------------
+
+
+def announced(link: str, host: str) -> str:
+    """What `serve` prints when the page answers."""
+    once = " (it lets one browser in, once)" if "key=" in link else ""
+    return f"Open {link}{once}\nOrders go to {host}. Interrupt (Ctrl+C) to stop; orders on their way are finished."
+
+
+def nobody_may_come_in(host: str) -> str:
+    """The page would be open to other machines, and there are no users."""
+    return f"At {host} other machines could reach the page, and nobody is entered who may use it. It was not started."
+
+
+def how_to_add_users() -> str:
+    """After a page without users."""
+    return "Enter people first: `batch-orders user add NAME --role approver`."
+
+
+def nobody_to_approve() -> str:
+    """Approval is required, and there are no users."""
+    return "approval is \"required\", and nobody is entered who could approve. The page was not started."
+
+
+def no_port(host: str, port: int, reason: str) -> str:
+    """The address and port cannot be had."""
+    return f"The page cannot listen at {host}, port {port}: {reason or 'the system refuses'}."
+
+
+def how_to_choose_port() -> str:
+    """After a port that cannot be had."""
+    return "Choose another with --port, or 0 for any free one."

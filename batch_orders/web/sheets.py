@@ -1,0 +1,370 @@
+"""The routes of a sheet on its way: upload, review, mend, match columns, confirm (and approve), order."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Form, HTTPException, Request, UploadFile
+from fastapi.responses import RedirectResponse, Response
+
+from batch_orders.adapters.mapping_file import parse_mapping
+from batch_orders.errors import SheetError, UsageError
+from batch_orders.messages import page as words
+from batch_orders.models import Cell, order_id
+from batch_orders.web import matching
+from batch_orders.web.drafts import Approval
+from batch_orders.web.judging import MAPPING_NAME
+from batch_orders.web.page import page_of, person_of
+from batch_orders.web.review import Look, alike, review
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batch_orders.web.drafts import Draft
+    from batch_orders.web.judging import Judged, Judging
+    from batch_orders.web.page import Page
+
+router = APIRouter()
+
+# Seconds that a page waits for a judgement before it shows that it is being made.
+_WAIT = 1.5
+_LONGEST_TEXT = 2_000
+_SHEETS_SHOWN = 8
+
+
+@router.get("/")
+async def show_upload(request: Request) -> Response:
+    """Where a new sheet comes in, and the sheets that are on their way."""
+    page, person = page_of(request), person_of(request)
+    if not person.may_upload:
+        return RedirectResponse("/runs", status_code=303)
+    mine = [draft for draft in page.drafts.all() if draft.owner == person.name]
+    return await page.render(request, "upload.html", sheets=mine[:_SHEETS_SHOWN], trouble="")
+
+
+@router.get("/template.xlsx")
+async def download_template(request: Request) -> Response:
+    """A workbook with today's titles."""
+    content, today = await matching.template_of(page_of(request))
+    return as_download(content, f"new-hires-{today}.xlsx")
+
+
+@router.post("/sheets")
+async def upload(request: Request, file: UploadFile) -> Response:
+    """Keep an uploaded sheet; the gate has seen to its size."""
+    page, person = page_of(request), person_of(request)
+    if not person.may_upload:
+        raise HTTPException(403, "You may look at runs here, and not upload sheets.")
+    content = await file.read()
+    if not content or not file.filename:
+        mine = [draft for draft in page.drafts.all() if draft.owner == person.name][:_SHEETS_SHOWN]
+        return await page.render(request, "upload.html", 400, sheets=mine, trouble=words.nothing_uploaded())
+    if len(content) > page.world.settings.max_file_size:
+        raise HTTPException(413, words.too_large(page.world.settings.max_file_size))
+    draft = await run_sync(lambda: page.drafts.add(file.filename or "", content, owner=person.name))
+    return _to(draft)
+
+
+@router.get("/sheets/{draft_id}")
+async def show_review(  # noqa: PLR0917 - the query's own parameters
+    request: Request, draft_id: str, show: str = "", at: int = 1, columns: str = "", edit: str = ""
+) -> Response:
+    """What would be ordered and what needs work; or what keeps the sheet from being read, and what to choose."""
+    page, person = page_of(request), person_of(request)
+    draft = page.draft(person, draft_id)
+    judged = await _judged(page, draft)
+    if judged is None:
+        return await _show_progress(request, page, draft)
+    if judged.report is None or judged.plan is None or judged.catalog is None:
+        return await _show_trouble(request, page, draft, judged)
+    look = Look(show=show, page=at, every_column=columns == "all")
+    view = await run_sync(review, draft, judged.report, judged.plan, judged.catalog, look)
+    sheet = judged.report.mapped.sheet
+    return await page.render(
+        request,
+        "review.html",
+        step=2,
+        draft=draft,
+        view=view,
+        edit=edit,
+        sheet=sheet,
+        catalog=judged.catalog,
+        may_change=draft.owner == person.name and person.may_upload,
+        running=page.live.of_draft(draft.id),
+    )
+
+
+@router.get("/sheets/{draft_id}/file")
+async def download_sheet(request: Request, draft_id: str) -> Response:
+    """The sheet with its mended cells."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id)
+    judged = await _judged(page, draft) if draft.cells else None
+    if judged is not None and judged.request is not None and judged.request.content is not None:
+        return as_download(judged.request.content, words.corrected_name(judged.request.path.name))
+    if draft.cells:
+        raise HTTPException(409, "The sheet is still being looked through. Try again in a moment.")
+    return as_download(await run_sync(page.drafts.content, draft), draft.name)
+
+
+@router.post("/sheets/{draft_id}/choose")
+async def choose(
+    request: Request, draft_id: str, encoding: Annotated[str, Form()] = "", sheet: Annotated[str, Form()] = ""
+) -> Response:
+    """In which encoding a text file is read, or which sheet of a workbook is meant."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id, to_change=True)
+    chosen: dict[str, Any] = {"encoding": encoding[:40] or None, "sheet_name": sheet or draft.sheet_name}
+    # Cells that were mended in another sheet, or as they read otherwise, are not these.
+    changes = chosen | ({"steps": ()} if (draft.encoding, draft.sheet_name) != tuple(chosen.values()) else {})
+    return _to(_change(page, draft, lambda draft: dataclasses.replace(draft, **changes)))
+
+
+@router.post("/sheets/{draft_id}/mend")
+async def mend(  # noqa: PLR0917 - the form's own fields
+    request: Request,
+    draft_id: str,
+    column: Annotated[int, Form()],
+    after: Annotated[str, Form()],
+    row: Annotated[int, Form()] = 0,
+    before: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
+) -> Response:
+    """Change one cell (`row`), or every cell of a column with an error that holds `before`."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id, to_change=True)
+    judged = await _judged(page, draft, patiently=True)
+    report = judged.report if judged else None
+    if report is None:
+        return _to(draft)
+    if len(after) > _LONGEST_TEXT:
+        raise HTTPException(400, f"A cell holds at most {_LONGEST_TEXT:,} characters here.")
+    sheet, after = report.mapped.sheet, after.strip("\r\n")
+    if row:
+        cell = Cell(row, column)
+        if row not in sheet.row_numbers or not 0 <= column - sheet.first_column < len(sheet.headers):
+            raise HTTPException(400, "There is no such cell in this sheet.")
+        cells: Mapping[Cell, str] = {cell: sheet.text(cell)}
+    else:
+        cells = alike(report, column, before)
+    changes = {cell: (text, after) for cell, text in cells.items() if text != after}
+    if changes:
+        header = sheet.headers[column - sheet.first_column]
+        label = words.mended(header, list(map(str, changes)), next(iter(changes.values()))[0], after)
+        draft = _change(page, draft, lambda draft: draft.mended(label, changes))
+    return _to(draft, back, f"#{Cell(row, column)}" if row else "#mend")
+
+
+@router.post("/sheets/{draft_id}/undo")
+async def undo(
+    request: Request, draft_id: str, step: Annotated[str, Form()], back: Annotated[str, Form()] = ""
+) -> Response:
+    """Take one mend back."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id, to_change=True)
+    return _to(_change(page, draft, lambda draft: draft.without(step)), back, "#mend")
+
+
+@router.post("/sheets/{draft_id}/release")
+async def release(
+    request: Request,
+    draft_id: str,
+    order: Annotated[str, Form()],
+    note: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
+) -> Response:
+    """Send a held order on purpose, or (where it was to be sent) hold it again."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id, to_change=True)
+    judged = await _judged(page, draft, patiently=True)
+    known = {order_id(d.key) for d in judged.plan.decisions if d.key} if judged and judged.plan else set()
+    if order not in known:
+        raise HTTPException(400, "There is no such order in this sheet.")
+
+    def changed(draft: Draft) -> Draft:
+        kept = tuple(each for each in draft.released if each != order)
+        notes = "; ".join(part for part in (draft.note, note.strip()[:_LONGEST_TEXT]) if part)
+        is_new = order not in draft.released
+        return dataclasses.replace(draft, released=(*kept, order) if is_new else kept, note=notes)
+
+    return _to(_change(page, draft, changed), back, "#mend")
+
+
+@router.get("/sheets/{draft_id}/columns")
+async def show_columns(request: Request, draft_id: str) -> Response:
+    """Which of the sheet's columns is which of ours: guesses, to be looked at."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id, to_change=True)
+    view = await matching.matching(page, draft)
+    return await page.render(request, "columns.html", step=2, draft=draft, view=view, trouble="")
+
+
+@router.post("/sheets/{draft_id}/columns")
+async def match_columns(request: Request, draft_id: str) -> Response:
+    """Read the sheet with these columns from now on, and remember them for sheets with the same headers."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id, to_change=True)
+    form = await request.form()
+    view = await matching.matching(page, draft)
+    try:
+        text = matching.mapping_text(view, {name: str(value) for name, value in form.items()})
+        parse_mapping(MAPPING_NAME, text)
+    except UsageError as error:
+        return await page.render(
+            request, "columns.html", 400, step=2, draft=draft, view=view, trouble=words.on_page(error.message)
+        )
+    await run_sync(matching.remember, page, view, text)
+    return _to(_change(page, draft, lambda draft: dataclasses.replace(draft, mapping=text, steps=())))
+
+
+@router.get("/sheets/{draft_id}/confirm")
+async def show_confirm(request: Request, draft_id: str) -> Response:
+    """The plain sentence, with the stock of this minute, and the act."""
+    page, person = page_of(request), person_of(request)
+    draft = page.draft(person, draft_id)
+    running = page.live.of_draft(draft.id)
+    if running is not None:
+        return RedirectResponse(f"/runs/{running.run_id}", status_code=303)
+    judged = await _judged(page, draft, anew=request.query_params.get("seen") is None, patiently=True)
+    if judged is None:
+        return await _show_progress(request, page, draft)
+    if judged.report is None or judged.plan is None or judged.catalog is None or not judged.plan.to_send:
+        return _to(draft)
+    view = await run_sync(review, draft, judged.report, judged.plan, judged.catalog, Look(show="all"))
+    is_approved = draft.approval is not None and draft.approval.fingerprint == judged.fingerprint
+    return await page.render(
+        request,
+        "confirm.html",
+        step=3,
+        draft=draft,
+        view=view,
+        fingerprint=judged.fingerprint,
+        sentence=words.place_sentence(view.ready, view.items, view.countries, page.host),
+        is_own=draft.owner == person.name,
+        is_approved=is_approved,
+        is_void=draft.approval is not None and not is_approved,
+        too_many=max(0, view.ready - page.world.settings.max_orders),
+    )
+
+
+@router.post("/sheets/{draft_id}/ask")
+async def ask(request: Request, draft_id: str) -> Response:
+    """Ask a second person to approve."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id, to_change=True)
+    changed = _change(page, draft, lambda draft: dataclasses.replace(draft, asked=True, approval=None))
+    return _to(changed, "/confirm?seen=1")
+
+
+@router.post("/sheets/{draft_id}/approve")
+async def approve(request: Request, draft_id: str, fingerprint: Annotated[str, Form()]) -> Response:
+    """A second person's yes to exactly what they were shown."""
+    page, person = page_of(request), person_of(request)
+    draft = page.draft(person, draft_id)
+    if not person.may_approve or draft.owner == person.name or not page.needs_approval:
+        raise HTTPException(403, "Somebody else has to approve this sheet: an approver who did not upload it.")
+    approval = Approval(by=person.name, at=time.time(), fingerprint=fingerprint)
+    changed = _change(page, draft, lambda draft: dataclasses.replace(draft, approval=approval))
+    return _to(changed, "/confirm?seen=1")
+
+
+@router.post("/sheets/{draft_id}/order")
+async def order(
+    request: Request,
+    draft_id: str,
+    fingerprint: Annotated[str, Form()],
+    sure: Annotated[str, Form()] = "",
+    limit: Annotated[str, Form()] = "",
+) -> Response:
+    """Place what was confirmed, unless it is something else by now."""
+    page, person = page_of(request), person_of(request)
+    draft = page.draft(person, draft_id)
+    may_order = person.may_upload and (draft.owner == person.name or (page.needs_approval and person.may_approve))
+    if not may_order:
+        raise HTTPException(403, f"This sheet is {draft.owner}’s: only they can order it.")
+    if not sure:
+        raise HTTPException(400, "Tick the box that says you are sure. Nothing was sent.")
+    if page.needs_approval and (draft.approval is None or draft.approval.fingerprint != fingerprint):
+        raise HTTPException(403, "This has to be approved by a second person first. Nothing was sent.")
+    judged = await _judged(page, draft, patiently=True)
+    if judged is None or judged.request is None:
+        return _to(draft)
+    about = {"placed_by": person.name, "approved_by": draft.approval.by if draft.approval else "", "note": draft.note}
+    placed = dataclasses.replace(
+        judged.request,
+        limit=int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 10 else None,  # noqa: PLR2004
+        about={name: text for name, text in about.items() if text},
+    )
+    run = page.live.start(
+        placed,
+        draft_id=draft.id,
+        owner=draft.owner,
+        expected=fingerprint,
+        results=page.drafts.results_folder(draft),
+    )
+    _change(page, draft, lambda d: d if run.run_id in d.runs else dataclasses.replace(d, runs=(*d.runs, run.run_id)))
+    return RedirectResponse(f"/runs/{run.run_id}", status_code=303)
+
+
+async def _judged(page: Page, draft: Draft, *, anew: bool = False, patiently: bool = False) -> Judged | None:
+    """The draft, judged; None where that still takes a while."""
+    judging: Judging = page.judge.look(draft, anew=anew)
+    await run_sync(judging.done.wait, 20.0 if patiently else _WAIT)
+    return judging.result
+
+
+async def _show_progress(request: Request, page: Page, draft: Draft) -> Response:
+    judging = page.judge.look(draft)
+    return await page.render(
+        request, "reading.html", step=2, draft=draft, stage=judging.stage, seconds=int(time.monotonic() - judging.began)
+    )
+
+
+async def _show_trouble(request: Request, page: Page, draft: Draft, judged: Judged) -> Response:
+    """Why the sheet cannot be read, with what there is to choose."""
+    trouble = judged.trouble
+    assert trouble is not None  # noqa: S101 - what is not judged has a reason
+    found = trouble if isinstance(trouble, SheetError) else None
+    if found is not None and found.findings and not draft.mapping:
+        remembered = await run_sync(matching.remembered, page, draft)
+        if remembered:
+            changed = _change(page, draft, lambda draft: dataclasses.replace(draft, mapping=remembered))
+            return _to(changed)
+    return await page.render(
+        request,
+        "trouble.html",
+        200,
+        step=2,
+        draft=draft,
+        trouble=trouble,
+        is_sheet=found is not None,
+        encodings=found.encodings if found else (),
+        sheets=found.sheets if found else (),
+        findings=[words.on_page(finding.told) for finding in found.findings] if found else [],  # type: ignore[attr-defined] # errors import nothing
+        may_change=draft.owner == person_of(request).name,
+    )
+
+
+def _change(page: Page, draft: Draft, how: Any) -> Draft:  # noqa: ANN401 - Drafts.change has its type
+    try:
+        return page.drafts.change(draft.id, how)
+    except KeyError:
+        raise HTTPException(404, "There is no such sheet here, or not any more.") from None
+
+
+def _to(draft: Draft, back: str = "", place: str = "") -> Response:
+    """On to the draft's page; `back` is the query that a person had there."""
+    tail = back if back.startswith(("?", "/confirm")) and "\n" not in back and "\r" not in back else ""
+    return RedirectResponse(f"/sheets/{draft.id}{tail}{place}", status_code=303)
+
+
+def as_download(content: bytes, name: str) -> Response:
+    """A download under this name, which no browser opens in its place."""
+    kind = "text/csv" if name.lower().endswith(".csv") else "application/octet-stream"
+    plain = name.encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_").replace("?", "_")
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return Response(content, media_type=kind, headers={"content-disposition": disposition})

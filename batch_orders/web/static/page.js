@@ -1,0 +1,169 @@
+// Small conveniences over pages that work without: nothing is rendered here, the server says what there is to see.
+"use strict";
+
+(() => {
+  const main = () => document.querySelector("main");
+  let waiting = null;
+
+  /** Show another page in the place of this one, without losing the place on it. */
+  async function show(response, { push = false } = {}) {
+    const text = await response.text();
+    const type = response.headers.get("content-type") || "";
+    if (!type.startsWith("text/html")) {
+      if (response.ok) { location.assign(response.url); } else { alertOnPage(text); }
+      return;
+    }
+    const next = new DOMParser().parseFromString(text, "text/html");
+    const place = new URL(response.url);
+    if (!next.querySelector("main")) { location.assign(response.url); return; }
+    const left = document.querySelector(".scroll")?.scrollLeft ?? 0;
+    document.title = next.title;
+    for (const selector of [".top", "main", ".bar-place"]) {
+      const [old, fresh] = [document.querySelector(selector), next.querySelector(selector)];
+      if (old && fresh) { old.replaceWith(document.adoptNode(fresh)); }
+    }
+    history[push ? "pushState" : "replaceState"](null, "", place.pathname + place.search + place.hash);
+    const grid = document.querySelector(".scroll");
+    if (grid) { grid.scrollLeft = left; }
+    begin();
+  }
+
+  function alertOnPage(text) {
+    const box = document.createElement("div");
+    box.className = "message bad";
+    box.setAttribute("role", "alert");
+    box.textContent = text;
+    main().prepend(box);
+    box.scrollIntoView({ block: "nearest" });
+  }
+
+  async function fetched(url, options) {
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      return await fetch(url, { headers: { accept: "text/html" }, credentials: "same-origin", ...options });
+    } catch {
+      alertOnPage("The page cannot be reached just now. Nothing was changed; try again in a moment.");
+      return null;
+    } finally {
+      document.body.removeAttribute("aria-busy");
+    }
+  }
+
+  function focusOn(id) {
+    const found = id && document.getElementById(id);
+    if (found) {
+      if (!found.matches("a, button, input, [tabindex]")) { found.tabIndex = -1; }
+      found.focus({ preventScroll: true });
+      found.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
+  }
+
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-swap]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) { return; }
+    event.preventDefault();
+    const response = await fetched(link.href);
+    if (response) { await show(response, { push: !("edit" in link.dataset) }); }
+    const input = document.querySelector(".edit input");
+    if (input) { input.focus(); input.select(); } else { focusOn(link.id || link.dataset.focus); }
+  });
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.dataset.once !== undefined) {
+      for (const button of form.querySelectorAll("button")) { setTimeout(() => { button.disabled = true; }); }
+    }
+    if (!form.matches("form[data-swap]")) { return; }
+    event.preventDefault();
+    const response = await fetched(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    if (!response) { return; }
+    await show(response);
+    focusOn(form.dataset.focus);
+  });
+
+  document.addEventListener("keydown", async (event) => {
+    if (event.key === "Escape" && event.target.closest(".edit")) {
+      event.target.closest(".edit").querySelector("a[data-swap]").click();
+      return;
+    }
+    const cell = event.target.closest("td.cell");
+    const step = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!cell || !step || event.target.matches("input, select, textarea")) { return; }
+    const [row, at] = [cell.parentElement, [...cell.parentElement.children].indexOf(cell)];
+    const rows = [...row.parentElement.children];
+    const next = rows[rows.indexOf(row) + step[0]]?.children[at + step[1]]?.querySelector("a.value");
+    if (next) { event.preventDefault(); next.focus(); }
+  });
+
+  addEventListener("popstate", () => location.reload());
+
+  /** Times in the reader's own zone, the file that was dropped, a page that waits, a run that goes on. */
+  function begin() {
+    clearTimeout(waiting);
+    inOwnTime(document);
+    const drop = document.querySelector(".drop");
+    if (drop && !drop.dataset.ready) { ready(drop); }
+    const pause = main()?.dataset.again;
+    if (pause) {
+      waiting = setTimeout(async () => {
+        const response = await fetched(location.href);
+        if (response) { await show(response); } else { begin(); }
+      }, Number(pause));
+    }
+    const live = document.querySelector("[data-events]");
+    if (live && !live.dataset.ready) { follow(live); }
+  }
+
+  function inOwnTime(part) {
+    for (const time of part.querySelectorAll("time[datetime]")) {
+      const moment = new Date(time.dateTime);
+      if (Number.isNaN(moment.getTime())) { continue; }
+      const isClock = time.hasAttribute("data-clock");
+      time.textContent = isClock
+        ? moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })
+        : moment.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    }
+  }
+
+  function ready(drop) {
+    drop.dataset.ready = "yes";
+    const form = drop.closest("form");
+    const input = drop.querySelector("input[type=file]");
+    const send = () => {
+      if (!input.files.length) { return; }
+      drop.querySelector(".picked").textContent = `Uploading ${input.files[0].name} …`;
+      form.requestSubmit();
+    };
+    input.addEventListener("change", send);
+    for (const name of ["dragover", "dragenter"]) {
+      drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
+    }
+    for (const name of ["dragleave", "drop"]) {
+      drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.remove("over"); });
+    }
+    drop.addEventListener("drop", (event) => {
+      if (event.dataTransfer.files.length) { input.files = event.dataTransfer.files; send(); }
+    });
+  }
+
+  function follow(live) {
+    live.dataset.ready = "yes";
+    const source = new EventSource(live.dataset.events);
+    source.onmessage = (event) => {
+      const open = document.activeElement?.id;
+      live.innerHTML = event.data;
+      inOwnTime(live);
+      if (open && live.querySelector(`#${CSS.escape(open)}`)) { focusOn(open); }
+      const told = live.querySelector("h1")?.textContent;
+      if (told) { document.title = `${told} · batch-orders`; }
+    };
+    source.addEventListener("ended", async () => {
+      source.close();
+      const response = await fetched(location.href);
+      if (response) { await show(response); focusOn("headline"); }
+    });
+    addEventListener("pagehide", () => source.close());
+  }
+
+  begin();
+})();

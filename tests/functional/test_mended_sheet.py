@@ -395,6 +395,49 @@ def test_a_layout_that_is_not_understood(part: str, change: Callable[[str], str]
     obeys(sheet, cells, mended(sheet, cells))
 
 
+@pytest.mark.parametrize("macros", [False, True])
+def test_a_signed_workbook_is_saved_again(tmp_path: Path, macros: bool) -> None:
+    """A signature would be broken by any edit, so it goes; the sheets, macros and charts are still there."""
+    path = rich_workbook(tmp_path / "wave.xlsx", macros=macros)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("_xmlsignatures/sig1.xml", "<Signature/>")
+    sheet = read_sheet(path)
+    cells = {sheet.cell(0, column): f"new {column}" for column in range(len(HEADERS))}
+    made = mended(sheet, cells)
+    obeys(sheet, cells, made)
+    with zipfile.ZipFile(io.BytesIO(made.content)) as archive:
+        names = archive.namelist()
+    assert ("xl/vbaProject.bin" in names) is macros
+    assert {"xl/charts/chart1.xml", "xl/worksheets/sheet3.xml"} <= set(names)
+    assert not [name for name in names if "signature" in name]
+
+
+def test_a_workbook_that_openpyxl_would_change_is_written_plainly() -> None:
+    """It drops what stands beneath a merged area, which is read here: nothing of the data is lost."""
+
+    def cover(text: str) -> str:
+        return text.replace(
+            "</sheetData>", '</sheetData><mergeCells count="1"><mergeCell ref="B2:B3"/></mergeCells><!---->'
+        )
+
+    content = edited(from_rows([HEAD, ANA, BOB]).content, "xl/worksheets/sheet1.xml", cover)
+    sheet = read_sheet(Path("wave.xlsx"), content=content)
+    assert sheet.text(Cell(3, 2)) == BOB[1]
+    cells = {Cell(2, 1): "new@example.com"}
+    made = mended(sheet, cells)
+    assert made.content != saved_again(sheet, cells)
+    obeys(sheet, cells, made)
+
+
+def test_mended_again_and_again() -> None:
+    """A file that was mended is a sheet like any other; cells may be emptied and filled again, in any kind of file."""
+    for sheet in (from_rows([HEAD, ANA, BOB]), read_sheet(FIXTURES / "odd.xls")):
+        mine = sheet
+        for text in (HARD, "", "x", "", " y"):
+            cells = {mine.cell(0, column): text for column in range(1, 3)}
+            mine = obeys(mine, cells, mended(mine, cells))
+
+
 def test_characters_that_only_an_escape_can_hold() -> None:
     """Texts that look like escapes, and control characters of cells that nobody touched, come back as they were."""
     sheet = from_rows([HEAD, ["ana@example.com", "_x0001_ _x005F_x0041_ _x000D_", 1], BOB])

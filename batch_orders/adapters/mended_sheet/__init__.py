@@ -18,19 +18,21 @@ from batch_orders.adapters.mended_sheet.in_csv import mended_csv
 from batch_orders.adapters.mended_sheet.in_workbook import mended_in_place
 from batch_orders.adapters.mended_sheet.texts import held
 from batch_orders.adapters.own_workbook.markup import UnexpectedLayoutError
+from batch_orders.adapters.sheet_parts import is_blank
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import SheetError
-from batch_orders.models import Limits, SheetKind
+from batch_orders.models import Cell, FindingCode, Limits, SheetKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch_orders.models import Cell, Sheet
+    from batch_orders.models import Sheet
 
 __all__ = ["Mended", "held", "mended"]
 
 # The file was small enough once: it is read again only to compare.
 _NO_LIMITS = Limits(file_size=10**10, unpacked_size=10**10)
+_BROKEN = frozenset({FindingCode.CELL_ERROR, FindingCode.FORMULA_WITHOUT_VALUE})
 
 
 class Mended(NamedTuple):
@@ -81,17 +83,30 @@ def _mended_workbook(sheet: Sheet, cells: Mapping[Cell, str]) -> bytes:
 
 
 def _reads_as(content: bytes, sheet: Sheet, cells: Mapping[Cell, str]) -> bool:
-    """Whether a workbook obeys the law."""
-    limits = dataclasses.replace(_NO_LIMITS, columns=len(sheet.headers) + 1)
+    """Whether a workbook obeys the law; and what was an error, or a formula without a value, has to be told again."""
+    limits = dataclasses.replace(_NO_LIMITS, rows=len(sheet.row_numbers), columns=len(sheet.headers))
     try:
         read = read_sheet(
             sheet.path, sheet_name=sheet.sheet_name, headers=sheet.headers, limits=limits, content=content
         )
     except SheetError:
         return False
-    wanted = dict(zip(sheet.row_numbers, sheet.frame.to_numpy().tolist(), strict=True))
+    wanted = _rows(sheet)
     for cell, text in cells.items():
         wanted[cell.row][cell.column - sheet.first_column] = text
-    wanted = {number: row for number, row in wanted.items() if any(text.strip() for text in row)}
-    found = dict(zip(read.row_numbers, read.frame.to_numpy().tolist(), strict=True))
-    return read.headers == sheet.headers and {number: found.get(number) for number in wanted} == wanted
+    same_rows = _without_blank(_rows(read)) == _without_blank(wanted)
+    return read.headers == sheet.headers and same_rows and _broken(read, cells) == _broken(sheet, cells)
+
+
+def _rows(sheet: Sheet) -> dict[int, list[str]]:
+    return dict(zip(sheet.row_numbers, sheet.frame.to_numpy().tolist(), strict=True))
+
+
+def _without_blank(rows: Mapping[int, list[str]]) -> dict[int, list[str]]:
+    return {number: row for number, row in rows.items() if not is_blank(row)}
+
+
+def _broken(sheet: Sheet, cells: Mapping[Cell, str]) -> set[Cell]:
+    """The cells with an error or without a value, but for these."""
+    found = (oddity for oddity in sheet.oddities if oddity.code in _BROKEN)
+    return {Cell(oddity.rows[0], oddity.columns[0]) for oddity in found} - cells.keys()

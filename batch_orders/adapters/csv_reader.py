@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders.adapters.encodings import previews, utf16_without_mark
 from batch_orders.adapters.results_csv import unguarded
@@ -40,6 +40,14 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 csv.field_size_limit(2**31 - 1)
 
 
+class Decoded(NamedTuple):
+    """A file's text, the mark (BOM) that stands before it, and the encoding that it is in."""
+
+    text: str
+    mark: bytes
+    encoding: str
+
+
 def require_encoding(name: str) -> None:
     """UsageError where no text encoding has this name."""
     try:
@@ -52,10 +60,10 @@ def require_encoding(name: str) -> None:
 
 def read_table(path: Path, content: bytes, encoding: str | None, limits: Limits) -> Table:
     """The cells of a CSV file, without its blank rows. SheetError, with the line, where it cannot be read."""
-    text = _decode(path, content, encoding)
+    text = decoded(path, content, encoding).text
     if "\0" in text:
         raise SheetError(messages.nul(path, _line(text[: text.index("\0")])), hint=messages.save_as())
-    separator = _SEPARATOR_LINE.match(text)
+    separator = separator_line(text)
     if separator:
         delimiter, body, first_line = separator[1], text[separator.end() :], 2
     else:
@@ -78,6 +86,11 @@ def read_table(path: Path, content: bytes, encoding: str | None, limits: Limits)
     return table
 
 
+def separator_line(text: str) -> re.Match[str] | None:
+    """Excel's own first line, where there is one: it is no row, and group 1 is the delimiter that it names."""
+    return _SEPARATOR_LINE.match(text)
+
+
 def _refuse_longer_rows(path: Path, table: Table) -> None:
     """SheetError for rows with more cells than the header: a comma that is not in quotes has moved what follows it."""
     header, known = header_row(table)
@@ -96,8 +109,11 @@ def _refuse_longer_rows(path: Path, table: Table) -> None:
         )
 
 
-def _decode(path: Path, content: bytes, encoding: str | None) -> str:
-    """The file's text. Its own mark (BOM) is proof, and counts for more than what was asked for."""
+def decoded(path: Path, content: bytes, encoding: str | None) -> Decoded:
+    """The file's text. Its own mark (BOM) is proof, and counts for more than what was asked for.
+
+    SheetError where it cannot be read so.
+    """
     mark = next((bom for bom in _BOMS if content.startswith(bom[0])), None)
     if mark is not None:
         content, encoding = content[len(mark[0]) :], mark[1]
@@ -114,7 +130,7 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
         if broken is None:
             if mark is None and encoding is not None:
                 _refuse_garbled(path, content, text, encoding)
-            return text
+            return Decoded(text, mark[0] if mark else b"", encoding or "utf-8")
         read = text[: broken.start()]
     line = _line(read)
     message = messages.wrong_encoding(path, encoding, line) if encoding else messages.not_utf8(path, line)

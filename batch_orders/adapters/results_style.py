@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import datetime
+from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from openpyxl.cell import Cell as SheetCell
@@ -15,6 +17,8 @@ from batch_orders.models import RowStatus, Severity
 if TYPE_CHECKING:
     from openpyxl.styles.cell_style import StyleArray
     from openpyxl.worksheet.worksheet import Worksheet
+
+    from batch_orders.models import Value
 
 TEXT_FORMAT = "@"
 
@@ -40,6 +44,7 @@ STATUS_FILLS: dict[RowStatus, str] = {
     RowStatus.NOT_SENT: _GREY,
 }
 
+_EARLIEST_YEAR = 1900  # Excel's dates begin there
 _MOST_CHARACTERS = 32_767
 _SHORTENED = "… (shortened)"
 _LONGEST_SHEET_NAME = 31
@@ -112,6 +117,13 @@ class Looks:
         # there is no public way to share a style; the stubs leave this one out, openpyxl's manual does not
         style: StyleArray = cell._style  # type: ignore[attr-defined]  # noqa: SLF001
         return style
+
+
+def fits(value: Value) -> bool:
+    """Whether Excel can hold it as it is; else its text is written."""
+    if isinstance(value.value, datetime):
+        return value.value.year >= _EARLIEST_YEAR and value.value.tzinfo is None
+    return isinstance(value.value, int | float) and isfinite(value.value)
 
 
 def xlsx_text(text: str) -> str:

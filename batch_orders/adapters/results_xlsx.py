@@ -11,8 +11,6 @@ While a workbook is being made, openpyxl keeps its sheets in files of its own (0
 from __future__ import annotations
 
 import io
-from datetime import datetime
-from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 from openpyxl import Workbook
@@ -36,6 +34,7 @@ from batch_orders.adapters.results_style import (
     Looks,
     comment_height,
     data_sheet_name,
+    fits,
     longest_line,
     row_height,
     summary_sheet_name,
@@ -49,11 +48,10 @@ if TYPE_CHECKING:
     from openpyxl.cell import Cell as SheetCell
     from openpyxl.worksheet.worksheet import Worksheet
 
-    from batch_orders.models import Finding, Mapped, Report, ResultRow, Value
+    from batch_orders.models import Finding, Mapped, Report, ResultRow
 
 _AUTHOR = "batch-orders"
 _TEXT_COLUMNS = (Column.SHIPPING_ZIP, Column.PHONE_NUMBER)
-_EARLIEST_YEAR = 1900  # Excel's dates begin there
 _NARROWEST, _WIDEST, _WIDEST_MESSAGE, _FILTER_BUTTON = 8, 40, 60, 4
 
 
@@ -152,7 +150,7 @@ class _DataSheet:
         value = self._values.get((row, self._kept[column]))
         if column in self._text_columns:
             cell = self._looks.text(text, look._replace(number_format=TEXT_FORMAT))
-        elif value is not None and _fits(value):
+        elif value is not None and fits(value):
             cell = self._looks.cell(look._replace(number_format=value.number_format))
             cell.value = value.value
         else:
@@ -211,10 +209,3 @@ def _marks(report: Report) -> Mapping[tuple[int, int], Sequence[Finding]]:
 def _comment(findings: Sequence[Finding]) -> Comment:
     text = xlsx_text(results_layout.comment_text(findings))
     return Comment(text, _AUTHOR, width=COMMENT_WIDTH, height=comment_height(text))
-
-
-def _fits(value: Value) -> bool:
-    """Whether Excel can hold it as it is; else its text is written."""
-    if isinstance(value.value, datetime):
-        return value.value.year >= _EARLIEST_YEAR and value.value.tzinfo is None
-    return isinstance(value.value, int | float) and isfinite(value.value)

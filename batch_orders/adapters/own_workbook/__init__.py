@@ -13,12 +13,13 @@ import re
 from typing import TYPE_CHECKING
 
 from batch_orders.adapters import results_layout
-from batch_orders.adapters.own_workbook.book import Book
+from batch_orders.adapters.own_workbook.book import OFFICE, WORKBOOK, Book, parts_of
 from batch_orders.adapters.own_workbook.comments import NEW_COMMENTS, NEW_DRAWING, Comments
 from batch_orders.adapters.own_workbook.drawings import moved
 from batch_orders.adapters.own_workbook.markup import MAIN, Root, UnexpectedLayoutError, attributes_of, decoded
 from batch_orders.adapters.own_workbook.package import TYPES, Package, Relation
-from batch_orders.adapters.own_workbook.sheet import Columns, DataSheet, boundaries, text_cell
+from batch_orders.adapters.own_workbook.sheet import Columns, DataSheet, text_cell
+from batch_orders.adapters.own_workbook.sheet_part import boundaries
 from batch_orders.adapters.own_workbook.styles import Styles
 from batch_orders.adapters.results_style import SUMMARY_WIDTHS, row_height, xlsx_text
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["UnexpectedLayoutError", "render"]
 
-_WORKBOOK = "xl/workbook.xml"
-_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_SHEET_KINDS = {f"{_OFFICE}/{kind}" for kind in ("worksheet", "chartsheet", "dialogsheet")}
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _MAIN_TYPE = f"{_TYPE}.sheet.main+xml"
 _VBA = "application/vnd.ms-office.vbaProject"
@@ -55,13 +53,11 @@ class _Editor:
         self._package = package = Package(report.mapped.sheet.content)
         if any(name.startswith("_xmlsignatures/") for name in package.names):
             raise UnexpectedLayoutError("a digital signature")
-        self._book = Book(package.text(_WORKBOOK))
-        self._parts = {relation.id: relation for relation in package.relations(_WORKBOOK)}
-        for sheet in self._book.sheets:
-            self._part_of(sheet)
+        self._book = Book(package.text(WORKBOOK))
+        self._parts = parts_of(self._book.sheets, package)
         self._data = self._book.find(report.mapped.sheet.sheet_name or "")
-        self._data_part = self._part_of(self._data)
-        self._styles_part = self._only(package.relations(_WORKBOOK), "styles")
+        self._data_part = self._parts[self._data]
+        self._styles_part = self._only(package.relations(WORKBOOK), "styles")
         app = package.text("docProps/app.xml") if "docProps/app.xml" in package else ""
         self._styles = Styles(package.text(self._styles_part), saved_by_libreoffice="LibreOffice" in app)
         self._sheet = DataSheet(package.text(self._data_part), report, self._styles)
@@ -81,21 +77,15 @@ class _Editor:
         self._make_room()
         self._deselect_others()
         summary = self._summarise()
-        package.put(_WORKBOOK, self._book.render(self._data, summary, self._sheet.filter_area))
+        package.put(WORKBOOK, self._book.render(self._data, summary, self._sheet.filter_area))
         package.put(self._styles_part, self._styles.render())
         self._drop_macros()
-        self._drop("calcChain")
+        package.drop_related(WORKBOOK, "calcChain")
         if "docProps/app.xml" in package:
             package.put("docProps/app.xml", _TITLES.sub("", package.text("docProps/app.xml")))
         return package.packed()
 
     # What is where ------------------------------------------------------------------------------------------------
-
-    def _part_of(self, sheet: ListedSheet) -> str:
-        relation = self._parts.get(sheet.relation)
-        if relation is None or relation.kind not in _SHEET_KINDS or relation.target not in self._package:
-            raise UnexpectedLayoutError("a sheet that is none")
-        return relation.target
 
     def _only(self, relations: Sequence[Relation], kind: str) -> str:
         """The one part of this kind, "" where there is none."""
@@ -106,7 +96,7 @@ class _Editor:
 
     def _refuse_what_is_in_the_way(self) -> None:
         """UnexpectedLayoutError for comments that are conversations, and for tables where our columns go."""
-        if self._package.content_type(_WORKBOOK) not in _MAIN_TYPES:
+        if self._package.content_type(WORKBOOK) not in _MAIN_TYPES:
             raise UnexpectedLayoutError("another kind of workbook")
         places = Columns.of(self._report)
         for relation in self._package.relations(self._data_part):
@@ -142,11 +132,11 @@ class _Editor:
         )
         if not texts:
             texts = package.free_name("xl/comments{}.xml")
-            package.relate(part, f"{_OFFICE}/comments", texts)
+            package.relate(part, f"{OFFICE}/comments", texts)
             package.set_type(texts, f"{_TYPE}.comments+xml")
         if not boxes:
             boxes = package.free_name("xl/drawings/vmlDrawing{}.vml")
-            drawing = package.relate(part, f"{_OFFICE}/vmlDrawing", boxes)
+            drawing = package.relate(part, f"{OFFICE}/vmlDrawing", boxes)
             package.set_type(boxes, "application/vnd.openxmlformats-officedocument.vmlDrawing")
         written, drawn = comments.render(told)
         package.put(texts, written)
@@ -164,7 +154,7 @@ class _Editor:
     def _deselect_others(self) -> None:
         """Only the data sheet is selected: what is typed while several are goes into all of them."""
         for sheet in self._book.sheets:
-            part = self._part_of(sheet)
+            part = self._parts[sheet]
             content = self._package.read(part)
             if part != self._data_part and b"tabSelected" in content:
                 self._package.put(part, decoded(_SELECTED.sub(rb"\1", content)))
@@ -174,12 +164,12 @@ class _Editor:
         package, book = self._package, self._book
         found = book.summary()
         if found is not None and found != self._data:
-            package.put(self._part_of(found), self._summary())
+            package.put(self._parts[found], self._summary())
             return found
         part = package.free_name("xl/worksheets/sheet{}.xml")
         package.put(part, self._summary())
         package.set_type(part, f"{_TYPE}.worksheet+xml")
-        relation = package.relate(_WORKBOOK, f"{_OFFICE}/worksheet", part)
+        relation = package.relate(WORKBOOK, f"{OFFICE}/worksheet", part)
         return book.new_sheet(book.free_name(self._data.name), book.next_number(), relation)
 
     def _summary(self) -> str:
@@ -204,12 +194,12 @@ class _Editor:
     def _drop_macros(self) -> None:
         """Results are .xlsx, and such a workbook has no macros."""
         package = self._package
-        for relation in package.relations(_WORKBOOK):
+        for relation in package.relations(WORKBOOK):
             if relation.kind.rpartition("/")[2] == "vbaProject":
                 for signature in package.relations(relation.target):
                     package.drop(signature.target)
-        self._drop("vbaProject")
-        package.set_type(_WORKBOOK, _MAIN_TYPE)
+        package.drop_related(WORKBOOK, "vbaProject")
+        package.set_type(WORKBOOK, _MAIN_TYPE)
         types = Root.of(package.text(TYPES), "Types", "http://schemas.openxmlformats.org/package/2006/content-types")
         for element in types.children():
             found = attributes_of(element.attributes)
@@ -219,10 +209,3 @@ class _Editor:
                 if any(package.content_type(name) == _VBA for name in left):
                     raise UnexpectedLayoutError("macros in several parts")
                 package.put(TYPES, types.text[: element.start] + types.text[element.end :])
-
-    def _drop(self, kind: str) -> None:
-        """Leave out the workbook's part of this kind."""
-        for relation in reversed(self._package.relations(_WORKBOOK)):
-            if relation.kind.rpartition("/")[2] == kind:
-                self._package.drop(relation.target)
-                self._package.unrelate(_WORKBOOK, relation)

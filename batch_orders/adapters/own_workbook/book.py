@@ -27,6 +27,11 @@ from batch_orders.adapters.results_style import SUMMARY_NAME, summary_sheet_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from batch_orders.adapters.own_workbook.package import Package
+
+WORKBOOK = "xl/workbook.xml"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_SHEET_KINDS = {f"{OFFICE}/{kind}" for kind in ("worksheet", "chartsheet", "dialogsheet")}
 _BEFORE_NAMES = ("externalReferences", "functionGroups", "sheets")
 _MOST_SHEETS = 500
 
@@ -150,6 +155,18 @@ class Book:
     def _within(self, name: str) -> Sequence[Element]:
         element = self._elements.get(name)
         return list(children(self._root.text, *inner(self._root.text, element))) if element else []
+
+
+def parts_of(sheets: Sequence[ListedSheet], package: Package) -> dict[ListedSheet, str]:
+    """The names of the sheets' parts; UnexpectedLayoutError where one has none."""
+    relations = {relation.id: relation for relation in package.relations(WORKBOOK)}
+    parts = {}
+    for sheet in sheets:
+        relation = relations.get(sheet.relation)
+        if relation is None or relation.kind not in _SHEET_KINDS or relation.target not in package:
+            raise UnexpectedLayoutError("a sheet that is none")
+        parts[sheet] = relation.target
+    return parts
 
 
 def _listed(text: str, element: Element) -> ListedSheet:

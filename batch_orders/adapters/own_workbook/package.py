@@ -81,6 +81,13 @@ class Package:
         pattern = rf"""<(?:\w+:)?Override\b[^>]*PartName\s*=\s*["']/{re.escape(name)}["'][^>]*/>"""
         self.put(TYPES, re.sub(pattern, "", self.text(TYPES)))
 
+    def drop_related(self, name: str, kind: str) -> None:
+        """Leave out the parts of this kind that a part says it has."""
+        for relation in reversed(self.relations(name)):
+            if relation.kind.rpartition("/")[2] == kind:
+                self.drop(relation.target)
+                self.unrelate(name, relation)
+
     def free_name(self, pattern: str) -> str:
         """The first name of this pattern ("xl/comments{}.xml") that no part has, whatever its case."""
         taken = {name.casefold() for name in self._parts}

@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from openpyxl.utils import column_index_from_string, get_column_letter, range_boundaries
+from openpyxl.utils import get_column_letter
 
 from batch_orders.adapters import results_layout
 from batch_orders.adapters.own_workbook.markup import (
     RELATIONSHIPS,
     Element,
-    Root,
     UnexpectedLayoutError,
     attributes_of,
     children,
-    escaped,
     inner,
     with_attributes,
+)
+from batch_orders.adapters.own_workbook.sheet_part import (
+    TRUE,
+    SheetPart,
+    boundaries,
+    inline_cell,
+    row_style,
+    with_edits,
 )
 from batch_orders.adapters.results_style import longest_line, row_height, xlsx_text
 from batch_orders.messages.template import example_row
@@ -29,7 +35,6 @@ if TYPE_CHECKING:
     from batch_orders.adapters.own_workbook.styles import Styles
     from batch_orders.models import Cell, Finding, Report, RowStatus
 
-_TRUE = frozenset({"1", "true"})
 _MESSAGE = RESULT_COLUMNS.index("order_message")
 _MESSAGE_WIDTH, _WIDEST, _NARROWEST, _FILTER_BUTTON = 60, 40, 8, 4
 _LAST_COLUMN = 16_384
@@ -63,22 +68,17 @@ class Columns(NamedTuple):
         return cls(tuple(range(first, first + len(RESULT_COLUMNS))), came_back=False)
 
 
-class DataSheet:
+class DataSheet(SheetPart):
     """One worksheet in the making. `cleared` are cells that an earlier run had marked."""
 
     def __init__(self, text: str, report: Report, styles: Styles) -> None:
-        self._root = Root.of(text, "worksheet")
-        self._p = self._root.prefix
+        super().__init__(text)
         self._report = report
         self._styles = styles
         self._columns = Columns.of(report)
-        self._elements = list(self._root.children())
-        self._cell = re.compile(rf"\s*<{self._p}c((?:\s[^>]*?)?)(?:/>|>(.*?)</{self._p}c>)", re.DOTALL)
         self._left, self._right = min(self._columns.places), max(self._columns.places)
         self._in_a_block = self._columns.places == tuple(range(self._left, self._right + 1))
         self._row_style = 0
-        if not self._has("sheetData"):
-            raise UnexpectedLayoutError("no rows")
         self._look_for_obstacles()
 
     @property
@@ -118,7 +118,7 @@ class DataSheet:
             place = self._place_of_drawing()
             tag = f'<{self._p}legacyDrawing xmlns:r="{RELATIONSHIPS}" r:id="{drawing}"/>'
             edits.append((place, place, tag))
-        return _edited(text, sorted(edits, key=lambda edit: edit[:2]))
+        return with_edits(text, sorted(edits, key=lambda edit: edit[:2]))
 
     # Rows ---------------------------------------------------------------------------------------------------------
 
@@ -126,28 +126,20 @@ class DataSheet:
         self, start: int, end: int, marks: Mapping[Cell, Sequence[Finding]], cleared: Iterable[Cell]
     ) -> Iterator[str]:
         """The rows between these places, with what is new in them."""
-        text, header = self._root.text, self._report.mapped.sheet.header_row
+        header = self._report.mapped.sheet.header_row
         results = self._results()
         restyled = self._restyled(marks, cleared)
-        row = re.compile(rf"<{self._p}row((?:\s[^>]*?)?)(/?)>")
-        closing = f"</{self._p}row>"
-        number_of = re.compile(r"""\sr=["'](\d+)["']""")
-        position, seen = start, 0
-        while (tag := row.search(text, position, end)) is not None:
-            stop = tag.end() if tag[2] else text.index(closing, tag.end(), end)
-            found = number_of.search(tag[1])
-            if found is None:
-                raise UnexpectedLayoutError("a row without a number")
-            number = int(found[1])
-            yield text[position : tag.start()]
-            position = stop if tag[2] else stop + len(closing)
+        seen = 0
+
+        def edit(tag: re.Match[str], number: int, body: str) -> str | None:
+            nonlocal seen
             result = results.get(number)
             if result is None and number != header:
-                yield text[tag.start() : position]
-                continue
+                return None
             seen += 1
-            yield self._row(tag, number, text[tag.end() : stop], result, restyled.get(number, {})) + closing
-        yield text[position:end]
+            return f"{self._row(tag, number, body, result, restyled.get(number, {}))}</{self._p}row>"
+
+        yield from self._edited_rows(start, end, edit)
         if seen != len(results) + 1:
             raise UnexpectedLayoutError("a row is missing")
 
@@ -169,7 +161,7 @@ class DataSheet:
     ) -> str:
         """One row of ours (the header where there is no result), without its end."""
         attributes = attributes_of(tag[1])
-        self._row_style = int(attributes.get("s", "0")) if attributes.get("customFormat") in _TRUE else 0
+        self._row_style = row_style(tag[1])
         changes: dict[str, str | None] = {"spans": None} if "spans" in attributes else {}
         if result is None:
             ours = self._header_cells(number)
@@ -215,22 +207,6 @@ class DataSheet:
             return None
         first = body.find(f'<{self._p}c r="{get_column_letter(self._left)}{number}"')
         return body[:first] if first >= 0 and f"<{self._p}f" not in body[first:] else None
-
-    def _cells(self, number: int, body: str) -> dict[int, str]:
-        cells: dict[int, str] = {}
-        position = 0
-        while (found := self._cell.match(body, position)) is not None:
-            cells[self._column(number, found[1])] = found[0]
-            position = found.end()
-        if body[position:].strip():
-            raise UnexpectedLayoutError("something else than cells in a row")
-        return cells
-
-    def _column(self, number: int, attributes: str) -> int:
-        found = re.search(r"""\sr=["']([A-Z]{1,3})(\d+)["']""", attributes)
-        if found is None or int(found[2]) != number:
-            raise UnexpectedLayoutError("a cell without a place")
-        return column_index_from_string(found[1])
 
     def _restyled(
         self, marks: Mapping[Cell, Sequence[Finding]], cleared: Iterable[Cell]
@@ -282,7 +258,7 @@ class DataSheet:
     def _height(self, attributes: Mapping[str, str], result: ResultTexts) -> dict[str, str | None]:
         """Let the row show its message, where the person has not said how tall it is."""
         wanted = row_height(result.texts[_MESSAGE], _MESSAGE_WIDTH)
-        if wanted is None or attributes.get("customHeight") in _TRUE or float(attributes.get("ht", "0")) >= wanted:
+        if wanted is None or attributes.get("customHeight") in TRUE or float(attributes.get("ht", "0")) >= wanted:
             return {}
         return {"ht": f"{wanted:g}"}
 
@@ -336,16 +312,6 @@ class DataSheet:
             ranges.append((column, f'<{p}col min="{column}" max="{column}" width="{width}" customWidth="1"/>'))
         return f"<{p}cols>{''.join(tag for _, tag in sorted(ranges))}</{p}cols>" if ranges else ""
 
-    def _column_style(self, column: int) -> int:
-        text = self._root.text
-        for element in self._elements:
-            if self._local(element) == "cols":
-                for item in children(text, *inner(text, element)):
-                    found = attributes_of(item.attributes)
-                    if int(found["min"]) <= column <= int(found["max"]):
-                        return int(found.get("style", "0"))
-        return 0
-
     def _width(self, which: int) -> int:
         texts = (results_layout.result_texts(row)[which] for row in self._report.rows)
         content = max(map(longest_line, texts), default=0) + 2
@@ -370,30 +336,10 @@ class DataSheet:
         behind = (e.start for e in self._elements if e.start >= rows and self._local(e) in _BEHIND_DRAWING)
         return next(behind, self._root.end)
 
-    def _has(self, name: str) -> bool:
-        return any(self._local(element) == name for element in self._elements)
-
-    def _local(self, element: Element) -> str:
-        return element.name.rpartition(":")[2]
-
 
 def text_cell(p: str, place: str, text: str, style: int) -> str:
-    """A cell that holds this text as text, whatever it starts with."""
-    words = escaped(xlsx_text(text))
-    return (
-        f'<{p}c r="{place}" s="{style}" t="inlineStr"><{p}is><{p}t xml:space="preserve">{words}</{p}t></{p}is></{p}c>'
-    )
-
-
-def boundaries(area: str) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of an area; UnexpectedLayoutError where it is none."""
-    try:
-        left, top, right, bottom = range_boundaries(area)
-    except ValueError:
-        raise UnexpectedLayoutError("an area that is none") from None
-    if left is None or top is None or right is None or bottom is None:
-        raise UnexpectedLayoutError("an area without end")
-    return left, top, right, bottom
+    """A cell that holds this text, as far as a workbook can, as text."""
+    return inline_cell(p, place, xlsx_text(text), style)
 
 
 def area_name(left: int, top: int, right: int, bottom: int) -> str:
@@ -405,11 +351,3 @@ def _split(element: str) -> tuple[str, str]:
     """An element's opening tag, and all the rest of it."""
     end = element.index(">") + 1
     return element[:end].lstrip(), element[end:]
-
-
-def _edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
-    parts, position = [], 0
-    for start, end, new in edits:
-        parts += [text[position:start], new]
-        position = end
-    return "".join([*parts, text[position:]])

@@ -51,6 +51,11 @@ def replace_private(path: Path, content: bytes) -> None:
             temporary.unlink()
 
 
+def open_at_once(path: str, flags: int) -> int:
+    """`open`'s opener for a file where a pipe may stand: it is not waited for that somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def is_private(descriptor: int) -> bool:
     """Whether nobody but its owner may read or write the open file."""
     return os.fstat(descriptor).st_mode & 0o077 == 0

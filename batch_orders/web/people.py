@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from batch_orders.adapters.new_files import reason
-from batch_orders.adapters.private_files import is_private, replace_private
+from batch_orders.adapters.private_files import is_private, open_at_once, replace_private
 from batch_orders.errors import UsageError, UsersError
 from batch_orders.messages import page
 
@@ -41,6 +41,7 @@ LINK_NAME = "you"
 _LONGEST_NAME = 64
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}\Z")
 
+_HASH = re.compile(r"\$argon2id\$v=19\$m=[0-9]{1,7},t=[0-9]{1,3},p=[0-9]{1,2}\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+\Z")
 _SHORTEST_PASSWORD = 12
 _LONGEST_PASSWORD = 1024
 _NO_PASSWORD = b"\0"  # what is looked at instead of what no password can be
@@ -134,15 +135,13 @@ class UsersFile:
     def verify(self, name: str, password: str) -> Person | None:
         """The person, where this is their password; the work is the same for a name that is not there."""
         hasher, dummy, name = self._hasher, self._dummy, fold_name(name)
-        from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - an extra
+        from argon2.exceptions import VerificationError  # noqa: PLC0415 - an extra
 
         user = self._read().get(name)
         text = _prepared(password)
         try:
             with _AT_ONCE:
                 hasher.verify(user.hashed if user else dummy, text or _NO_PASSWORD)
-        except InvalidHashError:
-            raise self._broken() from None
         except VerificationError:
             return None
         if user is None or text is None:
@@ -162,18 +161,14 @@ class UsersFile:
 
     def _read(self) -> dict[str, _User]:
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place must not hold us up
+            with open(self.path, "rb", opener=open_at_once) as file:
+                if not is_private(file.fileno()):
+                    raise UsersError(page.users_open(self.path), hint=page.how_to_close(self.path))
+                content = file.read(_MOST_BYTES + 1) or b""
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise self._unreadable(error) from error
-        with open(descriptor, "rb", closefd=True) as file:  # noqa: PTH123 - a descriptor
-            if not is_private(descriptor):
-                raise UsersError(page.users_open(self.path), hint=page.how_to_close(self.path))
-            try:
-                content = file.read(_MOST_BYTES + 1) or b""
-            except OSError as error:
-                raise self._unreadable(error) from error
         return self._parsed(content)
 
     def _parsed(self, content: bytes) -> dict[str, _User]:
@@ -305,7 +300,7 @@ def _stored_name(name: str) -> str:
 
 def _user(entry: Any) -> _User:  # noqa: ANN401 - JSON
     hashed, serial = entry["password"], entry["serial"]
-    if not (isinstance(hashed, str) and hashed.startswith("$argon2id$") and isinstance(serial, str) and serial):
+    if not (isinstance(hashed, str) and _HASH.match(hashed) and isinstance(serial, str) and serial):
         raise ValueError("no user of ours")
     return _User(role=Role(entry["role"]), hashed=hashed, serial=serial)
 

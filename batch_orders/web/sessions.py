@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import ipaddress
 import json
-import os
 import secrets
 import threading
 import time
@@ -19,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batch_orders.adapters.private_files import is_private, replace_private
+from batch_orders.adapters.private_files import is_private, open_at_once, replace_private
 from batch_orders.web.people import LINK_NAME, Person, Role, fold_name
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def _hash(token: str) -> str:
 def _loaded(path: Path, now: float) -> dict[str, _Entry]:
     """The file's sessions, as far as they make sense and hold."""
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with open(path, "rb", opener=open_at_once) as file:
             content = file.read(_MOST_BYTES + 1) if is_private(file.fileno()) else b""
         document = json.loads(content.decode() if len(content) <= _MOST_BYTES else "")
         if (document["format"], document["version"]) != (_FORMAT, _VERSION):

@@ -48,6 +48,9 @@ _NEVER_FLAGS = ("client_id", "client_secret")
 # What belongs to the real account: the sandbox ignores it, broken or not.
 _REAL_ACCOUNT = ("base_url", "client_id", "client_secret", "ledger", "proxy", "ca_file", "idempotency_header")
 
+# The flags that are not called as their setting is.
+_FLAG_NAMES = {"users_file": "--users"}
+
 _LONGEST_QUOTE = 60
 _MOST_ORDERS_A_WINDOW = 100_000
 _MOST_SECONDS = 1e12
@@ -551,6 +554,12 @@ class Settings(BaseModel):
             raise SettingsError("This run has a throwaway ledger only.", hint="Name a ledger with --ledger.")
         return self.ledger
 
+    def require_users_file(self) -> Path:
+        """The users file; SettingsError where there is none because a sandbox has users only if they are named."""
+        if self.users_file is None:
+            raise SettingsError("A page in front of a sandbox has no users.", hint="Name a users file with --users.")
+        return self.users_file
+
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -638,7 +647,7 @@ def _variable(name: str) -> str:
 
 
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return _FLAG_NAMES.get(name, "--" + name.replace("_", "-"))
 
 
 def _is_blank(value: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -127,3 +128,59 @@ def users_busy(path: Path) -> str:
 def how_to_wait() -> str:
     """After a lock that is held."""
     return "Run the same command again."
+
+
+def asks_for_password() -> str:
+    """The prompt, on a terminal."""
+    return "Password (at least 12 characters; it is not shown)"
+
+
+def asks_for_password_again() -> str:
+    """The second prompt."""
+    return "The same again"
+
+
+def no_password() -> str:
+    """Off a terminal: nothing came on stdin."""
+    return "No password was given, so nothing was changed."
+
+
+def too_many_words() -> str:
+    """Something stands after the name: not repeated, as it may be the password."""
+    return (
+        "There is a word too many. If it was the password: others can have read it, so choose another one. "
+        "Nothing was changed."
+    )
+
+
+def how_to_give_password() -> str:
+    """After no password."""
+    return "Run the command on a terminal, which asks for it; or give it as one line on stdin (never as an argument)."
+
+
+def user_added(name: str, role: str, path: Path) -> str:
+    """`user add`."""
+    return f"{name} may use the page as {role}. The users are in {path}."
+
+
+def user_removed(name: str) -> str:
+    """`user remove`."""
+    return f"{name} may not use the page any more, and is logged out."
+
+
+def password_changed(name: str) -> str:
+    """`user password`."""
+    return f"{name} has a new password, and is logged out wherever the old one was used."
+
+
+def role_changed(name: str, role: str) -> str:
+    """`user role`."""
+    return f"{name} is {role} from now on, and has to log in again."
+
+
+def users_text(people: Sequence[tuple[str, str]], path: Path) -> str:
+    """`user list`: each name with its role."""
+    if not people:
+        return f"No users yet (they would be in {path}): `batch-orders user add NAME --role uploader` enters one."
+    width = max(len(name) for name, _ in people)
+    return "\n".join(f"{name:<{width}}  {role}" for name, role in people)

@@ -107,26 +107,28 @@ class UsersFile:
         """Everybody in the file, by name."""
         return tuple(Person(name=name, role=user.role) for name, user in sorted(self._read().items()))
 
+    def expect(self, name: str, *, is_there: bool) -> None:
+        """UsersError where somebody is there, or is not, against expectation: before a password is asked for."""
+        _require(self._read(), _checked_name(name), is_there=is_there)
+
     def add(self, name: str, role: Role, password: str) -> Person:
         """Enter somebody; UsersError where they are there, or name or password cannot be taken."""
         name, user = _checked_name(name), _User(role=role, hashed=self._hashed(password), serial=_serial())
         with self._changing() as users:
-            if name in users:
-                raise UsersError(page.user_exists(name), hint=page.how_to_change_user())
+            _require(users, name, is_there=False)
             users[name] = user
         return Person(name=name, role=role)
 
     def remove(self, name: str) -> Person:
         """Take somebody out, as they were; UsersError where they are not there."""
+        name = _checked_name(name)
         with self._changing() as users:
-            name = _known_name(users, name)
+            _require(users, name, is_there=True)
             return Person(name=name, role=users.pop(name).role)
 
     def set_password(self, name: str, password: str) -> Person:
         """Give somebody another password, which ends their sessions."""
-        _known_name(self._read(), name)  # hashing takes a while, and the password may be somebody else's
-        hashed = self._hashed(password)
-        return self._change(name, hashed=hashed)
+        return self._change(name, hashed=self._hashed(password))
 
     def set_role(self, name: str, role: Role) -> Person:
         """Give somebody another role, which ends their sessions."""
@@ -205,8 +207,9 @@ class UsersFile:
             lock.release()
 
     def _change(self, name: str, **changed: Any) -> Person:  # noqa: ANN401 - a _User's fields
+        name = _checked_name(name)
         with self._changing() as users:
-            name = _known_name(users, name)
+            _require(users, name, is_there=True)
             users[name] = replace(users[name], **changed, serial=_serial())
             return Person(name=name, role=users[name].role)
 
@@ -272,11 +275,11 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _known_name(users: dict[str, _User], name: str) -> str:
-    name = _checked_name(name)
-    if name not in users:
+def _require(users: dict[str, _User], name: str, *, is_there: bool) -> None:
+    if is_there and name not in users:
         raise UsersError(page.no_such_user(name), hint=page.how_to_list_users())
-    return name
+    if not is_there and name in users:
+        raise UsersError(page.user_exists(name), hint=page.how_to_change_user())
 
 
 def _prepared(password: str) -> bytes | None:

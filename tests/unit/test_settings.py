@@ -581,7 +581,7 @@ def test_right_values(name: str, value: object, expected: object, tmp_path: Path
 def test_wrong_values(name: str, value: object, wrong: str, tmp_path: Path) -> None:
     """What each setting may not be, and that its name and place are told."""
     places: dict[str, Any] = {"flags": {name: value}}
-    label = f"--{name.replace('_', '-')} "
+    label = "--users " if name == "users_file" else f"--{name.replace('_', '-')} "
     if name.startswith("client_") or isinstance(value, str):
         places = {"env": {variable(name): value}}
         label = f"{name} in the environment variable {variable(name)} "
@@ -799,6 +799,8 @@ def test_the_sandbox_never_gets_the_real_ledger(tmp_path: Path, place: str) -> N
 def test_a_sandbox_has_users_only_where_they_are_set(tmp_path: Path) -> None:
     """The real page's users are not let in by accident; a file that is named counts, wherever it is named."""
     assert load(tmp_path, sandbox=True).users_file is None
+    with pytest.raises(SettingsError, match="no users"):
+        load(tmp_path, sandbox=True).require_users_file()
     given = tmp_path / "u.json"
     for places in ({"flags": {"users_file": "u.json"}}, {"env": {variable("users_file"): "u.json"}}):
         assert load(tmp_path, **places, sandbox=True).users_file == given

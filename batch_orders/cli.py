@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batch_orders.models import Mapped, Plan, Report, RunRecord
     from batch_orders.sandbox import SandboxOptions
     from batch_orders.settings import Settings
+    from batch_orders.web.people import Person, UsersFile
     from batch_orders.wiring import World
 
 _T = TypeVar("_T")
@@ -35,6 +36,8 @@ _T = TypeVar("_T")
 # What `run` ends with where nothing else says so: a bug, a full disk.
 _UNEXPECTED = 1
 _INTERRUPTED = 6
+# Characters of stdin that are looked at for a password: more than any may have.
+_LONGEST_LINE = 5_000
 
 
 class Common(NamedTuple):
@@ -467,10 +470,16 @@ def sandbox(
     return 0
 
 
+_users_option = click.option(
+    "--users", "users_file", metavar="FILE", type=click.Path(path_type=Path), help="The users file of the page."
+)
+_role = click.Choice(["viewer", "uploader", "approver"])
+
+
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8756, show_default=True, help="0 takes any free one.")
-@click.option("--users", "users_file", type=click.Path(path_type=Path), help="The users file (see `user`).")
+@_users_option
 @_sandbox_option
 @_fault_options
 @_with_common
@@ -493,7 +502,7 @@ def serve(
     if not sandbox:
         _require_no_faults(faults, seed)
     simulated = _simulated(faults, seed) if sandbox else None
-    serving = _web("serving")
+    serving = _serving()
     with _world(common, sandbox=sandbox, simulated=simulated, flags={"users_file": users_file}) as world:
         page = serving.Serving(world, host=host, port=port)
 
@@ -503,6 +512,92 @@ def serve(
             sys.stdout.flush()
 
         page.run(announce)
+    return 0
+
+
+@cli.group()
+def user() -> None:
+    """Say who may use the page.
+
+    \b
+    viewer    sees every run and its results
+    uploader  uploads, mends and orders sheets, and sees these
+    approver  does both, and approves others' sheets
+    """  # noqa: D301 - click's own mark for text that keeps its lines
+
+
+@user.command("add", context_settings={"allow_extra_args": True})
+@click.argument("name")
+@click.option("--role", type=_role, required=True, help="What they may do.")
+@_users_option
+@_with_common
+def user_add(common: Common, *, name: str, role: str, users_file: Path | None) -> int:
+    """Enter NAME; the password is asked for on a terminal, and else read as one line from stdin."""
+    from batch_orders.messages import people as words  # noqa: PLC0415 - costly
+    from batch_orders.web.people import Role  # noqa: PLC0415
+
+    users = _users(common, users_file)
+    _require_no_further_words()
+    users.expect(name, is_there=False)
+    person = users.add(name, Role(role), _read_password())
+    return _show_user(common, "add", users, person, words.user_added(person.name, person.role, users.path))
+
+
+@user.command("remove")
+@click.argument("name")
+@_users_option
+@_with_common
+def user_remove(common: Common, *, name: str, users_file: Path | None) -> int:
+    """Take NAME out, which logs them out at once."""
+    from batch_orders.messages import people as words  # noqa: PLC0415 - costly
+
+    users = _users(common, users_file)
+    person = users.remove(name)
+    return _show_user(common, "remove", users, person, words.user_removed(person.name))
+
+
+@user.command("password", context_settings={"allow_extra_args": True})
+@click.argument("name")
+@_users_option
+@_with_common
+def user_password(common: Common, *, name: str, users_file: Path | None) -> int:
+    """Give NAME another password: asked for on a terminal, and else read as one line from stdin."""
+    from batch_orders.messages import people as words  # noqa: PLC0415 - costly
+
+    users = _users(common, users_file)
+    _require_no_further_words()
+    users.expect(name, is_there=True)
+    person = users.set_password(name, _read_password())
+    return _show_user(common, "password", users, person, words.password_changed(person.name))
+
+
+@user.command("role")
+@click.argument("name")
+@click.argument("role", type=_role)
+@_users_option
+@_with_common
+def user_role(common: Common, *, name: str, role: str, users_file: Path | None) -> int:
+    """Give NAME another role."""
+    from batch_orders.messages import people as words  # noqa: PLC0415 - costly
+    from batch_orders.web.people import Role  # noqa: PLC0415
+
+    users = _users(common, users_file)
+    person = users.set_role(name, Role(role))
+    return _show_user(common, "role", users, person, words.role_changed(person.name, person.role))
+
+
+@user.command("list")
+@_users_option
+@_with_common
+def user_list(common: Common, *, users_file: Path | None) -> int:
+    """Say who there is, and what each may do."""
+    from batch_orders.messages import people as words  # noqa: PLC0415 - costly
+
+    users = _users(common, users_file)
+    people = [(person.name, person.role.value) for person in users.people()]
+    listed = [{"name": name, "role": role} for name, role in people]
+    document = {"command": "user list", "exit_code": 0, "users_file": str(users.path), "users": listed}
+    _print(common, document, words.users_text(people, users.path))
     return 0
 
 
@@ -530,6 +625,54 @@ def _check_command(common: Common, request: dict[str, Any], *, sandbox: bool) ->
     }
     given = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
     return shlex.join(["batch-orders", "check", str(request["path"]), *given, *(["--sandbox"] if sandbox else [])])
+
+
+def _serving() -> Any:  # noqa: ANN401 - a module whose packages may be missing
+    """The module that runs the page; UsageError where the packages that it needs are not installed."""
+    try:
+        from batch_orders.web import serving  # noqa: PLC0415 - costly
+    except ModuleNotFoundError as error:
+        from batch_orders.messages import people as words  # noqa: PLC0415 - costly
+
+        if error.name is not None and error.name.partition(".")[0] == "batch_orders":
+            raise
+        raise UsageError(words.needs_web()) from None
+    return serving
+
+
+def _users(common: Common, path: Path | None) -> UsersFile:
+    from batch_orders.web.people import UsersFile  # noqa: PLC0415 - costly
+
+    return UsersFile(_settings(common, flags={"users_file": path}).require_users_file())
+
+
+def _require_no_further_words() -> None:
+    """Click's own error would show what may well be a password."""
+    from batch_orders.messages import people as words  # noqa: PLC0415 - costly
+
+    if click.get_current_context().args:
+        raise UsageError(words.too_many_words(), hint=words.how_to_give_password())
+
+
+def _read_password() -> str:
+    """A password, asked for twice and not shown; off a terminal the first line of stdin. Never an argument."""
+    from batch_orders.messages import people as words  # noqa: PLC0415 - costly
+
+    if sys.stdin is not None and sys.stdin.isatty():
+        again = words.asks_for_password_again()
+        asked: str = click.prompt(words.asks_for_password(), hide_input=True, confirmation_prompt=again, err=True)
+        return asked
+    line = sys.stdin.readline(_LONGEST_LINE) if sys.stdin is not None else ""
+    if not line:
+        raise UsageError(words.no_password(), hint=words.how_to_give_password())
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _show_user(common: Common, command: str, users: UsersFile, person: Person, text: str) -> int:
+    shown = {"name": person.name, "role": person.role.value}
+    document = {"command": f"user {command}", "exit_code": 0, "users_file": str(users.path), "user": shown}
+    _print(common, document, text)
+    return 0
 
 
 def _is_alive(ledger: Any, run: RunRecord) -> bool:  # noqa: ANN401 - a Ledger; importing its type would be costly

@@ -4,6 +4,7 @@ BatchOrdersError             what went wrong, and a hint; exit 1 unless a group 
 ├── UsageError        (2)    the call or the settings are wrong; nothing was sent
 │   ├── SettingsError        a setting is missing or unreadable: which one, and where it came from
 │   ├── LedgerError          no ledger, another account's ledger, another schema version
+│   ├── UsersError           the users file of the page is broken, or not to be trusted; no such user
 │   └── LoginRefusedError    Device Hub refuses the login or the account
 ├── SheetError        (3)    the sheet cannot be read; carries findings where it has any
 └── RunStoppedError   (6)    the run cannot go on now; run the same command again
@@ -39,6 +40,10 @@ class SettingsError(UsageError):
 
 class LedgerError(UsageError):
     """The ledger is missing, belongs to another account, or has another schema version."""
+
+
+class UsersError(UsageError):
+    """The page's users file is broken or others can get at it, or what is asked of it makes no sense."""
 
 
 class LoginRefusedError(UsageError):

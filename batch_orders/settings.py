@@ -48,6 +48,9 @@ _NEVER_FLAGS = ("client_id", "client_secret")
 # What belongs to the real account: the sandbox ignores it, broken or not.
 _REAL_ACCOUNT = ("base_url", "client_id", "client_secret", "ledger", "proxy", "ca_file", "idempotency_header")
 
+# The flags that are not called as their setting is.
+_FLAG_NAMES = {"users_file": "--users"}
+
 _LONGEST_QUOTE = 60
 _MOST_ORDERS_A_WINDOW = 100_000
 _MOST_SECONDS = 1e12
@@ -171,11 +174,13 @@ def _is_off(value: object) -> bool:
     return value is None or value is False or (isinstance(value, str) and value.strip().lower() == "off")
 
 
-def _duration_between(least: float, most: float) -> Callable[[object], float]:
+def _duration_between(least: float, most: float, said: str = "") -> Callable[[object], float]:
+    said = said or f"{least:g} and {most:g} seconds"
+
     def read(value: object) -> float:
         seconds = parse_duration(value)
         if not least <= seconds <= most:
-            raise ValueError(f"has to be between {least:g} and {most:g} seconds, but is {_quoted(value)}")
+            raise ValueError(f"has to be between {said}, but is {_quoted(value)}")
         return seconds
 
     return read
@@ -270,13 +275,19 @@ def is_on_this_machine(origin: str) -> bool:
 
 
 def _read_base_url(value: object) -> str | None:
+    return None if value is None else _origin(value, "these are client_id and client_secret")
+
+
+def _read_page_url(value: object) -> str | None:
+    return None if _is_off(value) else _origin(value, "people log in on the page itself")
+
+
+def _origin(value: object, instead_of_login: str) -> str:
     """The origin as browsers write it: lower case, no default port, no slash at the end."""
-    if value is None:
-        return None
     parts = _split_address(value, ("https", "http"))
     host = parts.hostname or ""
     if "@" in parts.netloc:
-        raise ValueError("has a user name or password in it: these are client_id and client_secret")
+        raise ValueError(f"has a user name or password in it: {instead_of_login}")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError("has to begin with https:// (http:// is for this machine alone, such as http://127.0.0.1)")
     if ":" in host:
@@ -292,6 +303,28 @@ def _read_proxy(value: object) -> SecretStr | None:
     if _is_off(value):
         return None
     return SecretStr(_split_address(value, ("http", "https")).geturl())
+
+
+def _read_page_proxy(value: object) -> str | None:
+    """An address as requests come from it: one machine's, written in one way."""
+    if _is_off(value):
+        return None
+    address = _address(value.strip()) if isinstance(value, str) else None
+    if address is None or "%" in str(address):
+        raise ValueError(f"is not an IP address: {_quoted(value)}")
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError(f"is not the address of one machine: {_quoted(value)}")
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def _read_approval(value: object) -> str:
+    if value is False:  # TOML's own "off"
+        return "off"
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if text not in {"off", "required"}:
+        raise ValueError(f'has to be "off" or "required", but is {_quoted(value)}')
+    return text
 
 
 def _read_path(value: object, info: ValidationInfo) -> Path:
@@ -328,6 +361,15 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # a folder above it may be closed to us; opening the file will say so
         return False
+
+
+def _read_users_file(value: object, info: ValidationInfo) -> Path | None:
+    if value is None:
+        return None
+    path = _read_path(value, info)
+    if _is_folder(path):
+        raise ValueError(f"is a folder, but users_file is a file: {_quoted(path)}")
+    return path
 
 
 def _read_log_file(value: object, info: ValidationInfo) -> Path | None:
@@ -383,6 +425,10 @@ def _default_ledger() -> Path:
     return user_data_path("batch-orders", appauthor=False) / "ledger.sqlite"
 
 
+def _default_users_file() -> Path:
+    return _default_ledger().with_name("users.json")
+
+
 class Settings(BaseModel):
     """Every setting, with the contract's names and defaults; None is "off", or "not set".
 
@@ -403,6 +449,11 @@ class Settings(BaseModel):
     log_file: where JSON log lines are added.
     max_file_size, max_unpacked_size: bytes that a sheet's file may have, and that a workbook may unpack to.
     max_columns, max_rows: how large a sheet may be.
+    users_file: who may use the page; None is nobody but who has its one-time link (a sandbox's, unless it is set).
+    approval: whether an approver has to approve another one's sheet on the page before it is ordered.
+    keep_uploads: seconds that an uploaded sheet stays on the page (an hour to ten years).
+    page_url: the origin that people type where the page stands behind a proxy; https, or http for loopback.
+    page_proxy: the address of that proxy, whose X-Forwarded-For and X-Forwarded-Proto are believed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -453,6 +504,19 @@ class Settings(BaseModel):
     max_rows: Annotated[int, BeforeValidator(_whole_number_between(1, _MOST_ROWS))] = Field(
         default=Limits().rows, examples=[250000]
     )
+    users_file: Annotated[Path | None, BeforeValidator(_read_users_file)] = Field(
+        default_factory=_default_users_file, examples=["~/batch-orders/users.json"]
+    )
+    approval: Annotated[Literal["off", "required"], BeforeValidator(_read_approval)] = Field(
+        default="off", examples=["required"]
+    )
+    keep_uploads: Annotated[float, BeforeValidator(_duration_between(_HOUR, 3650 * _DAY, "an hour and 3650 days"))] = (
+        Field(default=30 * _DAY, examples=["30 days"])
+    )
+    page_url: Annotated[str | None, BeforeValidator(_read_page_url)] = Field(
+        default=None, examples=["https://orders.example.com"]
+    )
+    page_proxy: Annotated[str | None, BeforeValidator(_read_page_proxy)] = Field(default=None, examples=["10.0.0.5"])
 
     # What each setting that was given is called where it was given.
     _names: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -489,6 +553,12 @@ class Settings(BaseModel):
         if self.ledger is None:
             raise SettingsError("This run has a throwaway ledger only.", hint="Name a ledger with --ledger.")
         return self.ledger
+
+    def require_users_file(self) -> Path:
+        """The users file; SettingsError where there is none because a sandbox has users only if they are named."""
+        if self.users_file is None:
+            raise SettingsError("A page in front of a sandbox has no users.", hint="Name a users file with --users.")
+        return self.users_file
 
 
 def _listed(names: list[str]) -> str:
@@ -538,7 +608,8 @@ def load_settings(
 
     `flags` are by setting name, None where not given. `folder` is the working folder: `.env`, `batch-orders.toml`
     (unless `config` names another file) and relative paths stand in it. With `sandbox` the settings for the real
-    account are ignored, broken or not, and `ledger` is None unless there is a flag for it.
+    account are ignored, broken or not, `ledger` is None unless there is a flag for it, and so is `users_file` unless
+    it is set somewhere.
 
     Raises SettingsError, which tells everything that is wrong at once. Blank values in the environment and in files
     count as not set; a blank flag is an error, as a script's empty variable must not choose another ledger.
@@ -554,6 +625,7 @@ def load_settings(
                 values[name], places[name] = value, layer
     if sandbox:
         values.setdefault("ledger", None)
+        values.setdefault("users_file", None)
     problems = [problem for layer in layers for problem in layer.problems]
     try:
         settings = Settings.model_validate(values, context={"folder": folder})
@@ -575,7 +647,7 @@ def _variable(name: str) -> str:
 
 
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return _FLAG_NAMES.get(name, "--" + name.replace("_", "-"))
 
 
 def _is_blank(value: object) -> bool:

@@ -57,7 +57,7 @@ def move_into_place(temporary: Path, wished: Path) -> Path:
             _move(temporary, final)
         except FileExistsError:
             continue
-        _sync_folder(final.parent)
+        sync_folder(final.parent)
         return final
 
 
@@ -93,7 +93,7 @@ def _move(temporary: Path, final: Path) -> None:
             raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name durable, where the file system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -38,7 +38,7 @@ _INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r",? or with --retry-rejected\.", ", or with “Send again” under To settle."),
         (r"--limit was reached before its turn\. Submit the sheet again without --limit to go on\.",
          "only the first few were to be sent. Go on with the rest from here."),
-        (r"Stopped after --limit (\d+); the rest was not sent\.", r"Stopped after the first \1; the rest was not sent."),
+        (r"Stopped after --limit (\d+); the rest was not sent\.", r"Stopped after the first \1."),
         (r"Run it again without --limit: the rest is sent, and nothing twice\.", "Go on with the rest from here."),
         (r"Submit the sheet again(?: to go on)?[:.]( it goes on where it stopped, and nothing is sent twice\.)?",
          "Go on from here: nothing is sent twice."),
@@ -53,8 +53,8 @@ _INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"or say with --sheet NAME which visible sheet is meant", "or choose another sheet below"),
         (r"Save it as “CSV UTF-8”, or (?:add|say)[^\n]*(?:\n.*)?", "Choose the line below that reads right."),
         (r"Run the same command without --encoding\.", "Choose “It is UTF-8” below."),
-        (r"Put the line `[^`]*` under \[columns\] in a mapping file \([^)]*\); or, if it is to be left out, the line "
-         r"`[^`]*` at its top\.", "Join it to the address below, or say there that it is to be left out."),
+        (r"Put the line `[^`]*` under \[columns\] in a mapping file \([^)]*\); or, if it is to be left out, [^.]*\.",
+         "Join it to the address below, or say there that it is to be left out."),
         (r"Put the line `[^`]*` under \[columns\] in a mapping file \([^)]*\), or join them in the sheet\.",
          "Join them below, or in the sheet."),
         (r" If the sheet has a column for each item: `batch-orders map [^`]*` proposes how\.", ""),
@@ -297,7 +297,7 @@ def how_it_ended(exit_code: int | None, is_alive: bool) -> str:
     """A run in the list, in a few words."""
     if is_alive:
         return "is under way"
-    return _ENDED.get(exit_code, "was cut off: go on with it")
+    return "was cut off: go on with it" if exit_code is None else _ENDED.get(exit_code, "ended")
 
 
 _ENDED = {
@@ -332,7 +332,7 @@ def how_to_add_users() -> str:
 
 def nobody_to_approve() -> str:
     """Approval is required, and there are no users."""
-    return "approval is \"required\", and nobody is entered who could approve. The page was not started."
+    return 'approval is "required", and nobody is entered who could approve. The page was not started.'
 
 
 def no_port(host: str, port: int, reason: str) -> str:

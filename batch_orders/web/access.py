@@ -53,9 +53,9 @@ class TooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gatekeeping:
-    """What the gate goes by. `hosts` are the names that the page is called by (None: any); `find` gives a token's session.
+    """What the gate goes by.
 
-    `is_https` says that people reach the page by https, so that its cookie never travels without.
+    `hosts` are the names that the page is called by (None: any); `find` gives a token's session. `is_https` says that people reach the page by https, so that its cookie never travels without.
     """
 
     hosts: Collection[str] | None
@@ -70,9 +70,7 @@ class Gatekeeping:
 
     def set_cookie(self, response: Response, token: str) -> None:
         """Let this browser in until it, or the session, ends."""
-        response.set_cookie(
-            self.cookie, token, httponly=True, samesite="strict", secure=self.is_https, path="/"
-        )
+        response.set_cookie(self.cookie, token, httponly=True, samesite="strict", secure=self.is_https, path="/")
 
 
 class Gate:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from batch_orders.web.page import Page
 
+
 def create_app(page: Page) -> ASGIApp:
     """The application behind its gate."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(require_token)])

@@ -19,15 +19,16 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from batch_orders.adapters.new_files import write_durably
-from batch_orders.adapters.private_files import create_private
+from batch_orders.adapters.private_files import create_private, replace_private
 from batch_orders.models import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 _LONGEST_NAME = 120
@@ -96,7 +97,7 @@ def shown_name(name: str) -> str:
     last = PureWindowsPath(PurePosixPath(name).name).name
     clean = "".join(c for c in last if c.isprintable() and c not in '<>:"/\\|?*').strip(" .")
     if len(clean) > _LONGEST_NAME:
-        suffix = Path(clean).suffix[:12]
+        suffix = PurePath(clean).suffix[:12]
         clean = clean[: _LONGEST_NAME - len(suffix)] + suffix
     return clean or "sheet"
 
@@ -114,9 +115,7 @@ class Drafts:
 
     def add(self, name: str, content: bytes, *, owner: str, **chosen: Any) -> Draft:  # noqa: ANN401 - Draft's fields
         """Keep an uploaded file; OSError where the disk does not take it."""
-        draft = Draft(
-            id=secrets.token_hex(16), name=shown_name(name), owner=owner, uploaded_at=self._clock(), **chosen
-        )
+        draft = Draft(id=secrets.token_hex(16), name=shown_name(name), owner=owner, uploaded_at=self._clock(), **chosen)
         place = self._folder / draft.id
         place.mkdir(mode=0o700)
         try:
@@ -180,17 +179,6 @@ class Drafts:
     def _write(self, draft: Draft) -> None:
         path = self._folder / draft.id / "draft.json"
         replace_private(path, json.dumps(dataclasses.asdict(draft)).encode())
-
-
-def replace_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, in the place of the one before: there as before or as after."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with _new_private(temporary) as descriptor:
-            write_durably(descriptor, content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

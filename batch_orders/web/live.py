@@ -149,9 +149,7 @@ class LiveRuns:
         with self._lock:
             return next((r for r in self._runs.values() if r.draft_id == draft_id and not r.ended.is_set()), None)
 
-    def start(
-        self, request: SheetRequest, *, draft_id: str, owner: str, expected: str, results: Path
-    ) -> LiveRun:
+    def start(self, request: SheetRequest, *, draft_id: str, owner: str, expected: str, results: Path) -> LiveRun:
         """Order what was confirmed (`expected` is its fingerprint), unless this draft's orders are going out already.
 
         The results are written beside the upload, in `results`, as a second memory of what was ordered.

@@ -44,9 +44,9 @@ async def log_in(request: Request, name: Annotated[str, Form()], password: Annot
     page.limit.succeeded(address, name)
     # A new token at each login: whoever knew an old one is not let in with it.
     page.sessions.close(request.cookies.get(page.keeping.cookie, ""))
-    response = RedirectResponse("/", status_code=303)
-    page.keeping.set_cookie(response, page.sessions.open(person, fingerprint))
-    return response
+    inside = RedirectResponse("/", status_code=303)
+    page.keeping.set_cookie(inside, page.sessions.open(person, fingerprint))
+    return inside
 
 
 @router.get("/enter")

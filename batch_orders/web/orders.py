@@ -18,7 +18,7 @@ from batch_orders.errors import LedgerError
 from batch_orders.messages import page as words
 from batch_orders.messages.outcomes import changed
 from batch_orders.models import OrderState, RowStatus, order_id
-from batch_orders.stages.report import frozen_held, only_order
+from batch_orders.stages.report import frozen_held, frozen_keys, only_order
 from batch_orders.web.page import page_of, person_of
 from batch_orders.web.sheets import as_download
 
@@ -80,8 +80,8 @@ async def show_run(request: Request, run_id: str, show: str = "", at: int = 1) -
     run, report, is_alive = await _found(page, person, run_id)
     draft = page.drafts.of_run(run_id)
     if report is None:
-        trouble = LedgerError(words.no_orders_planned())
-        return await page.render(request, "ended.html", step=5, record=run, draft=draft, view=None, trouble=trouble)
+        nothing = LedgerError(words.no_orders_planned())
+        return await page.render(request, "ended.html", step=5, record=run, draft=draft, view=None, trouble=nothing)
     trouble = live.trouble if live else None
     view = await run_sync(_ended_view, run, report, show, at, is_alive)
     return await page.render(request, "ended.html", step=5, record=run, draft=draft, view=view, trouble=trouble)
@@ -207,16 +207,16 @@ async def settle(
 async def again(
     request: Request, order: str, run_id: Annotated[str, Form()], note: Annotated[str, Form()] = ""
 ) -> Response:
-    """One order alone on its way again: a refused one as it is, or a held one on purpose. It is still to be confirmed."""
+    """One order alone, to be looked at and confirmed again: a refused one as it is, or a held one on purpose."""
     page, person = page_of(request), person_of(request)
     if not person.may_upload:
         raise HTTPException(403, words.may_only_look())
     run, report, _ = await _found(page, person, run_id)
-    found = [each for each in report.orders if each.key and order_id(each.key) == order] if report else []
-    part = only_order(report, found[0].key or "") if report and found else None
-    if part is None or found[0].key is None:
+    key = next((each.key for each in report.orders if each.key and order_id(each.key) == order), "") if report else ""
+    part = only_order(report, key) if report and key else None
+    if part is None:
         raise HTTPException(404, words.no_such_order())
-    state = await page.in_ledger(lambda ledger: ledger.recall([found[0].key]).get(found[0].key))
+    state = await page.in_ledger(lambda ledger: ledger.recall([key]).get(key))
     is_refused = state is not None and state.state is OrderState.REJECTED
     draft = await _new_draft(
         page,
@@ -259,9 +259,7 @@ async def _new_draft(page: Page, person: Person, run: RunRecord, report: Report,
     content = await run_sync(render, kind.results, report)
     name = results_path(run.input, kind, None).name
     mapping = run.options.get("mapping") or ""
-    draft = await run_sync(
-        lambda: page.drafts.add(name, content, owner=person.name, mapping=mapping, **chosen)
-    )
+    draft = await run_sync(lambda: page.drafts.add(name, content, owner=person.name, mapping=mapping, **chosen))
     return draft.id
 
 
@@ -442,7 +440,7 @@ def _held(page: Page, person: Person, ledger: Ledger) -> list[tuple[RunRecord, O
         known = ledger.recall(list(found))
         is_open = {key for key in found if key not in known or known[key].state is OrderState.PLANNED}
         held += [(run, dataclasses.replace(found[key], message=words.on_page(found[key].message))) for key in is_open]
-        seen |= set(found) | set(wiring.pipeline.keys_in(frozen))
+        seen |= set(found) | set(frozen_keys(frozen))
     return held
 
 

@@ -160,4 +160,3 @@ def when_text(moment: dt.datetime | float | None) -> str:
 
 _ENVIRONMENT.filters |= {"when": when, "when_text": when_text, "on_page": words.on_page, "size": sheet_words.size}
 _ENVIRONMENT.globals |= {"count": count}
-

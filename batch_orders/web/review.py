@@ -54,7 +54,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridCell:
-    """A cell of the grid. `severity` is that of its worst finding, "" without one; `choices` names a list to pick from."""
+    """A cell of the grid.
+
+    `severity` is that of its worst finding ("" without one), `choices` the name of a list to pick from.
+    """
 
     name: str
     row: int

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import shutil
 import signal
-import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.program import SAMPLES, Program, RunningHub, sandbox
+from tests.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,60 +24,11 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
         yield running
 
 
-class _Terminal:
-    """A command on a terminal of its own: 120 columns, and what it wrote so far."""
-
-    def __init__(self, program: Program, *arguments: str | Path) -> None:
-        self.text = ""
-        self._pid, self._descriptor = pty.fork()
-        if self._pid == 0:  # the child: nothing but the program may run here
-            os.chdir(program.folder)
-            environment = program.environment() | {"TERM": "xterm-256color", "COLUMNS": "120"}
-            words = [sys.executable, "-W", "error", "-m", "batch_orders", *map(str, arguments)]
-            os.execve(sys.executable, words, environment)  # noqa: S606 - no shell is wanted
-
-    def until(self, pattern: str) -> str:
-        """Read until the pattern shows up."""
-        deadline = time.monotonic() + 60
-        while not re.search(pattern, self.text):
-            assert time.monotonic() < deadline, self.text
-            self._read()
-        return self.text
-
-    def say(self, text: str) -> None:
-        """Type a line."""
-        os.write(self._descriptor, f"{text}\n".encode())
-
-    def interrupt(self, number: signal.Signals) -> None:
-        """Send the program a signal, as a person would who has read the question.
-
-        In the instant between writing a question and waiting for its answer Python takes note of a signal only when
-        the answer comes.
-        """
-        time.sleep(0.5)
-        os.kill(self._pid, number)
-
-    def end(self) -> int:
-        """Read to the end; the exit code."""
-        while self._read():
-            pass
-        os.close(self._descriptor)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-
-    def _read(self) -> bool:
-        try:
-            chunk = os.read(self._descriptor, 65_536)
-        except OSError:  # the program has ended
-            return False
-        self.text += chunk.decode(errors="replace")
-        return bool(chunk)
-
-
 @pytest.fixture
 def program(tmp_path: Path, hub: RunningHub) -> Program:
     """The program with a new account."""
     made = Program(tmp_path, hub.login | {"rate": "50/s"})
-    terminal = _Terminal(made, "init")
+    terminal = Terminal(made, "init")
     terminal.until(r"ordered for this account before.*\[y/N\]")
     terminal.say("n")
     assert terminal.end() == 0
@@ -91,7 +39,7 @@ def test_the_plan_is_shown_and_confirmed(program: Program, hub: RunningHub) -> N
     """Orders, items, countries, what is held and why, and the host; `y` places them, with a bar on the way."""
     sheet = shutil.copy(SAMPLES / "mixed-errors.csv", program.folder)
     before = len(hub.orders)
-    terminal = _Terminal(program, "submit", sheet)
+    terminal = Terminal(program, "submit", sheet)
     shown = terminal.until(r"Place \d+ orders? at .*\[y/N\]")
     held = r"Not to be sent: \d+ orders \(\d+ with errors"
     for words in (r"To be placed now: \d+ orders, \d+ items, to ", "DE \\(", held, hub.login["base_url"]):
@@ -107,7 +55,7 @@ def test_declining_sends_nothing(program: Program, hub: RunningHub) -> None:
     """`n` is exit 6, and no results file."""
     sheet = shutil.copy(SAMPLES / "rolling-nightly.csv", program.folder)
     before = len(hub.orders)
-    terminal = _Terminal(program, "submit", sheet)
+    terminal = Terminal(program, "submit", sheet)
     terminal.until(r"\[y/N\]")
     terminal.say("n")
     assert terminal.end() == 6
@@ -120,7 +68,7 @@ def test_declining_sends_nothing(program: Program, hub: RunningHub) -> None:
 def test_declining_tells_nothing_twice(program: Program) -> None:
     """The plan has told what is wrong; nothing was written, so nothing is marked anywhere."""
     sheet = shutil.copy(SAMPLES / "mixed-errors.csv", program.folder)
-    terminal = _Terminal(program, "submit", sheet)
+    terminal = Terminal(program, "submit", sheet)
     shown = terminal.until(r"\[y/N\]")
     assert "✕" in shown
     terminal.say("n")
@@ -136,7 +84,7 @@ def test_an_interrupt_at_the_question_is_a_no(program: Program, hub: RunningHub,
     """The first one ends the program, which has sent nothing."""
     sheet = shutil.copy(SAMPLES / "rolling-nightly.csv", program.folder)
     before = len(hub.orders)
-    terminal = _Terminal(program, "submit", sheet)
+    terminal = Terminal(program, "submit", sheet)
     terminal.until(r"\[y/N\]")
     terminal.interrupt(number)
     assert terminal.end() == 6
@@ -146,7 +94,7 @@ def test_an_interrupt_at_the_question_is_a_no(program: Program, hub: RunningHub,
 def test_init_refuses_an_account_with_a_history(tmp_path: Path, hub: RunningHub) -> None:
     """A new ledger would not know what was ordered before."""
     program = Program(tmp_path, hub.login)
-    terminal = _Terminal(program, "init", "--ledger", "other.sqlite")
+    terminal = Terminal(program, "init", "--ledger", "other.sqlite")
     terminal.until(r"\[y/N\]")
     terminal.say("y")
     assert terminal.end() == 2

@@ -75,7 +75,8 @@ def test_defaults(tmp_path: Path) -> None:
     assert ledger.name == "ledger.sqlite"
     assert ledger.parent.name == "batch-orders"
     assert ledger.is_absolute()
-    assert settings.model_dump(exclude={"ledger"}) == {
+    assert settings.users_file == ledger.with_name("users.json")
+    assert settings.model_dump(exclude={"ledger", "users_file"}) == {
         "base_url": None,
         "client_id": None,
         "client_secret": None,
@@ -95,6 +96,10 @@ def test_defaults(tmp_path: Path) -> None:
         "max_unpacked_size": 200_000_000,
         "max_columns": 200,
         "max_rows": 250_000,
+        "approval": "off",
+        "keep_uploads": 2_592_000.0,
+        "page_url": None,
+        "page_proxy": None,
     }
     assert settings.limits == Limits()
 
@@ -425,6 +430,21 @@ RIGHT: list[tuple[str, object, object]] = [
     ("max_unpacked_size", " 300 kB ", 300_000),
     ("max_columns", "16384", 16_384),
     ("max_rows", 1_048_576, 1_048_576),
+    ("users_file", "/data/users.json", Path("/data/users.json")),
+    ("approval", " Required ", "required"),
+    ("approval", "OFF", "off"),
+    ("approval", False, "off"),
+    ("keep_uploads", "1h", 3600.0),
+    ("keep_uploads", 315_360_000, 315_360_000.0),
+    ("page_url", " HTTPS://Orders.Example.COM:443/ ", "https://orders.example.com"),
+    ("page_url", "https://orders.example.com:8443", "https://orders.example.com:8443"),
+    ("page_url", "http://localhost:8766", "http://localhost:8766"),
+    ("page_url", "off", None),
+    ("page_proxy", " 10.0.0.5 ", "10.0.0.5"),
+    ("page_proxy", "127.0.0.1", "127.0.0.1"),
+    ("page_proxy", "2001:DB8:0::5", "2001:db8::5"),
+    ("page_proxy", "::ffff:10.0.0.5", "10.0.0.5"),
+    ("page_proxy", "off", None),
     ("ledger", "/data/ledger.sqlite", Path("/data/ledger.sqlite")),
     ("ledger", "/" + "x" * 300, Path("/" + "x" * 300)),
 ]
@@ -531,6 +551,21 @@ WRONG: list[tuple[str, object, str]] = [
     *(("max_unpacked_size", wrong, "between 1 byte and 2 GB") for wrong in (0, "0.5", "3 GB")),
     *(("max_columns", wrong, "between 1 and 16384") for wrong in (0, 16_385)),
     *(("max_rows", wrong, "between 1 and 1048576") for wrong in (0, 1_048_577)),
+    ("users_file", "/", "is a folder, but users_file is a file"),
+    ("users_file", 5, "is not a path"),
+    *(("approval", wrong, 'has to be "off" or "required"') for wrong in ("on", True, 1, "optional")),
+    *(("keep_uploads", wrong, "between an hour and 3650 days") for wrong in (0, "59 min", "3651 days")),
+    ("keep_uploads", "for ever", "is not a length of time"),
+    ("page_url", "orders.example.com", "begins with https:// or http://"),
+    ("page_url", "http://orders.example.com", "has to begin with https://"),
+    ("page_url", f"https://orders.example.com/{CANARY}", "nothing comes after"),
+    ("page_url", f"https://me:{CANARY}@orders.example.com", "people log in on the page itself"),
+    ("page_url", True, "begins with https:// or http://"),
+    *(
+        ("page_proxy", wrong, "is not an IP address")
+        for wrong in ("proxy.example.com", "10.0.0.0/8", "*", "10.0.0.5:80", "10.0.0.5,10.0.0.6", "fe80::1%eth0", 5)
+    ),
+    *(("page_proxy", wrong, "is not the address of one machine") for wrong in ("0.0.0.0", "::", "224.0.0.1")),  # noqa: S104
 ]
 
 
@@ -546,7 +581,7 @@ def test_right_values(name: str, value: object, expected: object, tmp_path: Path
 def test_wrong_values(name: str, value: object, wrong: str, tmp_path: Path) -> None:
     """What each setting may not be, and that its name and place are told."""
     places: dict[str, Any] = {"flags": {name: value}}
-    label = f"--{name.replace('_', '-')} "
+    label = "--users " if name == "users_file" else f"--{name.replace('_', '-')} "
     if name.startswith("client_") or isinstance(value, str):
         places = {"env": {variable(name): value}}
         label = f"{name} in the environment variable {variable(name)} "
@@ -575,7 +610,9 @@ def test_wrong_types_in_toml(tmp_path: Path, toml: str, wrong: str) -> None:
     assert wrong in refused(tmp_path, toml=toml)
 
 
-@pytest.mark.parametrize("name", ["order_ahead", "idempotency_header", "proxy", "ca_file", "log_file"])
+@pytest.mark.parametrize(
+    "name", ["order_ahead", "idempotency_header", "proxy", "ca_file", "log_file", "page_url", "page_proxy"]
+)
 def test_off_beats_a_weaker_place(tmp_path: Path, name: str) -> None:
     """The word "off" and TOML's false switch a setting off, also over what a weaker place says."""
     assert getattr(load(tmp_path, env={variable(name): "off"}, toml=f'{name} = "nonsense !"'), name) is None
@@ -759,10 +796,22 @@ def test_the_sandbox_never_gets_the_real_ledger(tmp_path: Path, place: str) -> N
     assert given_one.require_ledger() == tmp_path / "mine.sqlite"
 
 
-@pytest.mark.parametrize("name", ["rate", "timeout", "ledger"])
+def test_a_sandbox_has_users_only_where_they_are_set(tmp_path: Path) -> None:
+    """The real page's users are not let in by accident; a file that is named counts, wherever it is named."""
+    assert load(tmp_path, sandbox=True).users_file is None
+    with pytest.raises(SettingsError, match="no users"):
+        load(tmp_path, sandbox=True).require_users_file()
+    given = tmp_path / "u.json"
+    for places in ({"flags": {"users_file": "u.json"}}, {"env": {variable("users_file"): "u.json"}}):
+        assert load(tmp_path, **places, sandbox=True).users_file == given
+    settings = load(tmp_path, toml='users_file = "u.json"\napproval = "required"\n', sandbox=True)
+    assert (settings.users_file, settings.approval) == (given, "required")
+
+
+@pytest.mark.parametrize("name", ["rate", "timeout", "ledger", "page-proxy"])
 def test_what_counts_in_the_sandbox_is_still_checked(tmp_path: Path, name: str) -> None:
     """How to send, and the ledger's flag, have to be right in the sandbox too."""
-    assert f"--{name} " in refused(tmp_path, flags={name: "postgresql://x"}, sandbox=True)
+    assert f"--{name} " in refused(tmp_path, flags={name.replace("-", "_"): "postgresql://x"}, sandbox=True)
 
 
 # The template, and the module itself -------------------------------------------------------------------------------
@@ -798,7 +847,8 @@ def test_the_template_shows_the_defaults_themselves(tmp_path: Path) -> None:
     """A default that is a value is written out, so that it can be seen what it is."""
     for name, field in Settings.model_fields.items():
         if field.default is not None and field.default_factory is None:
-            assert "".join(template_settings()[name].split("= ")[1:]) not in {'""', '"off"'}
+            shown = "".join(template_settings()[name].split("= ")[1:])
+            assert shown not in {'""', '"off"'} or shown == f'"{field.default}"'
     assert load(tmp_path, toml=template_settings()["rate"].replace("2", "3")).rate.orders == 3
 
 

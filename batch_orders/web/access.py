@@ -55,7 +55,8 @@ class TooLargeError(Exception):
 class Gatekeeping:
     """What the gate goes by.
 
-    `hosts` are the names that the page is called by (None: any); `find` gives a token's session. `is_https` says that people reach the page by https, so that its cookie never travels without.
+    `hosts` are the names that the page is called by (None: any); `find` gives a token's session. `is_https` says that
+    people reach the page by https, so that its cookie never travels without.
     """
 
     hosts: Collection[str] | None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROWS_A_PAGE = 50
 _MOST_SUGGESTED = 3
 _MOST_GROUPS = 40
+_MOST_COLUMNS = 4
 _NEEDS_WORK = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.REJECTED, RowStatus.UNKNOWN}
 _DONE = {RowStatus.ALREADY_ORDERED, RowStatus.ORDERED}
 _SIGN_OF = {Severity.ERROR: "✕", Severity.WARNING: "!", Severity.REPAIR: "✓"}
@@ -72,7 +73,11 @@ class GridCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridRow:
-    """A row of the grid. `release` is the order's id where it is held and may be sent on purpose."""
+    """A row of the grid.
+
+    `release` is the order's id where it is held and may be sent on purpose; `beside` are cells with findings that have
+    no column of their own.
+    """
 
     number: int
     status: str
@@ -81,6 +86,7 @@ class GridRow:
     cells: tuple[GridCell, ...]
     told: tuple[Told, ...] = ()
     release: str = ""
+    beside: tuple[GridCell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +131,7 @@ class Review:
     chips: tuple[Chip, ...]
     show: str
     headers: tuple[str, ...]
+    is_stacked: bool
     rows: tuple[GridRow, ...]
     page: int
     pages: int
@@ -153,7 +160,7 @@ def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Loo
     rows = grid.rows_of(show)
     pages = max(1, -(-len(rows) // ROWS_A_PAGE))
     page = min(max(look.page, 1), pages)
-    columns = grid.columns(rows, every=look.every_column)
+    columns, is_stacked = grid.columns(rows, every=look.every_column)
     statuses = Counter(order.status for order in report.orders)
     ready, done = len(plan.to_send), sum(statuses[status] for status in _DONE)
     unsettled = statuses[RowStatus.UNKNOWN]
@@ -171,7 +178,8 @@ def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Loo
         chips=chips,
         show=show,
         headers=tuple(report.mapped.sheet.headers[column] for column in columns),
-        rows=tuple(grid.row(row, columns) for row in rows[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE]),
+        is_stacked=is_stacked,
+        rows=tuple(grid.row(row, columns, is_stacked=is_stacked) for row in rows[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE]),
         page=page,
         pages=pages,
         groups=grid.groups(),
@@ -285,12 +293,16 @@ class _Grid:
             case _:
                 return True
 
-    def columns(self, rows: Sequence[int], *, every: bool) -> list[int]:
-        """Which of the sheet's columns (positions) are shown: the person, then those with findings in these rows."""
+    def columns(self, rows: Sequence[int], *, every: bool) -> tuple[list[int], bool]:
+        """Which of the sheet's columns (positions) are shown: the person, then those with findings in these rows.
+
+        Where these are so many that the last ones would stand beyond the edge, each row has its own findings in one
+        place instead, and the second value is true.
+        """
         ours = set(self._mapped.results)
         kept = [position for position in range(len(self._sheet.headers)) if position not in ours]
         if every:
-            return kept
+            return kept, False
         numbers = {self._sheet.row_numbers[row] for row in rows}
         first = self._sheet.first_column
         found = {cell.column - first for cell in self._by_cell if cell.row in numbers}
@@ -298,9 +310,11 @@ class _Grid:
         shown = [position for position in kept if position in found and position not in person]
         usual = [position for column in _USUAL for position in self._mapped.sources.get(column, ())[:1]]
         more = [position for position in usual if position not in shown and position not in person]
-        return [*person, *shown, *more[: max(0, len(_USUAL) - len(shown))]]
+        if len(shown) > _MOST_COLUMNS:
+            return [*person, *usual[:1]], True
+        return [*person, *shown, *more[: max(0, len(_USUAL) - len(shown))]], False
 
-    def row(self, row: int, columns: Iterable[int]) -> GridRow:
+    def row(self, row: int, columns: Sequence[int], *, is_stacked: bool) -> GridRow:
         """One row of the grid."""
         number, result = self._sheet.row_numbers[row], self._report.rows[row]
         told = [_told(finding) for finding in self._placeless.get(number, ())]
@@ -316,7 +330,14 @@ class _Grid:
             cells=tuple(self._cell(row, position) for position in columns),
             told=tuple(dict.fromkeys(told)),
             release=self._release.get(number, ""),
+            beside=tuple(self._beside(row, columns)) if is_stacked else (),
         )
+
+    def _beside(self, row: int, columns: Sequence[int]) -> Iterable[GridCell]:
+        """The row's cells with findings that stand in none of these columns."""
+        for position in range(len(self._sheet.headers)):
+            if position not in columns and self._sheet.cell(row, position) in self._by_cell:
+                yield self._cell(row, position)
 
     def _cell(self, row: int, position: int) -> GridCell:
         cell = self._sheet.cell(row, position)

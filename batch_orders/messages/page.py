@@ -35,7 +35,7 @@ _INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, replacement in (
         (r"submit with --release \S+?\.", "press “Send it anyway”."),
         (r"`batch-orders settle \S+ --keep`", "press “Keep what the sheet says” under To settle"),
-        (r",? or with --retry-rejected\.", ", or with “Send again” under To settle."),
+        (r",? or with --retry-rejected\.", ", or when you send it again from To settle."),
         (r"--limit was reached before its turn\. Submit the sheet again without --limit to go on\.",
          "only the first few were to be sent. Go on with the rest from here."),
         (r"Stopped after --limit (\d+); the rest was not sent\.", r"Stopped after the first \1."),

@@ -179,7 +179,9 @@ def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Loo
         show=show,
         headers=tuple(report.mapped.sheet.headers[column] for column in columns),
         is_stacked=is_stacked,
-        rows=tuple(grid.row(row, columns, is_stacked=is_stacked) for row in rows[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE]),
+        rows=tuple(
+            grid.row(row, columns, is_stacked=is_stacked) for row in rows[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE]
+        ),
         page=page,
         pages=pages,
         groups=grid.groups(),

@@ -86,7 +86,7 @@
       event.target.closest(".edit").querySelector("a[data-swap]").click();
       return;
     }
-    const cell = event.target.closest("td.cell");
+    const cell = event.target.closest("tr td.cell");
     const step = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!cell || !step || event.target.matches("input, select, textarea")) { return; }
     const [row, at] = [cell.parentElement, [...cell.parentElement.children].indexOf(cell)];

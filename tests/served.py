@@ -13,7 +13,7 @@ import re
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -99,10 +99,17 @@ class Served:
     url: str
     link: str
     process: Process
+    _visitors: list[Visitor] = field(default_factory=list)
 
     def visitor(self) -> Visitor:
         """Somebody who is not let in yet."""
-        return Visitor(self.url)
+        self._visitors.append(Visitor(self.url))
+        return self._visitors[-1]
+
+    def say_goodbye(self) -> None:
+        """Every browser is closed."""
+        for visitor in self._visitors:
+            visitor.client.close()
 
     def enter(self) -> Visitor:
         """Whoever started the page, by the one-time link."""
@@ -126,7 +133,11 @@ def serving(program: Program, *arguments: str, end: signal.Signals = signal.SIGT
     process = program.start("serve", "--port", "0", "--json", *arguments)
     try:
         announced = _announced(process)
-        yield Served(url=announced["url"], link=announced["link"], process=process)
+        served = Served(url=announced["url"], link=announced["link"], process=process)
+        try:
+            yield served
+        finally:
+            served.say_goodbye()
         process.send_signal(end)
         process.communicate(timeout=PATIENCE)
         assert process.returncode == (0 if end is signal.SIGTERM else -end), process.returncode

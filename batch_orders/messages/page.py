@@ -33,7 +33,7 @@ NAMES: dict[RowStatus, str] = {status: status.value.replace("_", " ") for status
 _INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"submit with --release \S+?\.", "press “Send it anyway”."),
+        (r"submit with --release [^.]+\.", "press “Send it anyway”."),
         (r"`batch-orders settle \S+ --keep`", "press “Keep what the sheet says” under To settle"),
         (r",? or with --retry-rejected\.", ", or when you send it again from To settle."),
         (r"--limit was reached before its turn\. Submit the sheet again without --limit to go on\.",
@@ -51,7 +51,8 @@ _INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"`batch-orders catalog` lists today's titles", "Type in the cell to find today's titles"),
         (r"Say which one with --sheet NAME\.", "Choose it below."),
         (r"or say with --sheet NAME which visible sheet is meant", "or choose another sheet below"),
-        (r"Save it as “CSV UTF-8”, or (?:add|say)[^\n]*(?:\n.*)?", "Choose the line below that reads right."),
+        (r"Save it as “CSV UTF-8”, or say its encoding: .*", "Save it as “CSV UTF-8”, and upload it again."),
+        (r"Save it as “CSV UTF-8”, or add the encoding[^\n]*", "Choose the line below that reads right."),
         (r"Run the same command without --encoding\.", "Choose “It is UTF-8” below."),
         (r"Put the line `[^`]*` under \[columns\] in a mapping file \([^)]*\); or, if it is to be left out, [^.]*\.",
          "Join it to the address below, or say there that it is to be left out."),

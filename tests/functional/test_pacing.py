@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch_orders.adapters.pacing import SharedPace
+from batch_orders.adapters.pacing import HeldPace, Hold, SharedPace
 from batch_orders.errors import BatchOrdersError
+from batch_orders.sending import Stop
 from batch_orders.stages.pace import MARGIN
 
 if TYPE_CHECKING:
@@ -206,3 +207,44 @@ def test_a_file_that_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(BatchOrdersError):
         SharedPace(path, orders=1, window=1.0, last_sent_at=None)
     assert set(threading.enumerate()) == threads
+
+
+def test_under_a_hold_no_slot_is_given_and_none_is_kept(tmp_path: Path) -> None:
+    """A held run takes no slot from others, an open connection gives its own up, and then everything goes on."""
+
+    async def scenario() -> None:
+        hold, stop = Hold(), Stop()
+        with closing(SharedPace(tmp_path / "pace", orders=5, window=1.0, last_sent_at=None)) as shared:
+            held = HeldPace(shared, hold, stop)
+            slot = await held.reserve()
+            hold.turn(on=True)
+            later = await held.enter(slot)
+            assert later is not None
+            assert later > time.time() + 60  # so far away that nobody waits for it with a connection open
+            waiting = asyncio.ensure_future(held.reserve())
+            await asyncio.sleep(0.5)
+            assert not waiting.done()
+            before = await shared.reserve()
+            hold.turn(on=False)
+            got = await asyncio.wait_for(waiting, 10)
+            assert got > before  # it was taken when the hold was over, after the other's
+            await asyncio.sleep(max(0.0, got - time.time()))
+            assert await held.enter(got) is None
+
+    asyncio.run(scenario())
+
+
+def test_a_stopped_run_does_not_wait_for_the_end_of_its_hold(tmp_path: Path) -> None:
+    """Stop, pressed while everything is held, ends the run."""
+
+    async def scenario() -> None:
+        hold, stop = Hold(), Stop()
+        hold.turn(on=True)
+        with closing(SharedPace(tmp_path / "pace", orders=5, window=1.0, last_sent_at=None)) as shared:
+            waiting = asyncio.ensure_future(HeldPace(shared, hold, stop).reserve())
+            await asyncio.sleep(0.2)
+            assert not waiting.done()
+            stop.because("enough")
+            await asyncio.wait_for(waiting, 10)
+
+    asyncio.run(scenario())

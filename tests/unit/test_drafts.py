@@ -1,0 +1,110 @@
+"""Uploaded sheets: kept privately under names of our own, changed as a whole, undone step by step, and swept."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_orders.models import Cell
+from batch_orders.web.drafts import Approval, Draft, Drafts, shown_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_draft_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Everything of it, also the mended cells and the approval."""
+    drafts = Drafts(tmp_path / "page")
+    draft = drafts.add("hires.csv", b"content", owner="ana", mapping="[columns]")
+    approval = Approval(by="bea", at=1.5, fingerprint="f" * 64)
+
+    def changed(draft: Draft) -> Draft:
+        mended = draft.mended("City, G2", {Cell(2, 7): ("Berln", "Berlin")})
+        return dataclasses.replace(mended, approval=approval, runs=("r1",), released=("a1",))
+
+    after = drafts.change(draft.id, changed)
+    assert drafts.find(draft.id) == after
+    assert after.version == draft.version + 1
+    assert after.cells == {Cell(2, 7): "Berlin"}
+    assert drafts.content(after) == b"content"
+    assert drafts.of_run("r1") == after
+
+
+def test_undoing_an_earlier_mend_keeps_a_later_one_of_the_same_cell(tmp_path: Path) -> None:
+    """What stands in a cell is what was mended last, of what is left."""
+    draft = Drafts(tmp_path).add("hires.csv", b"", owner="ana")
+    first = draft.mended("first", {Cell(2, 1): ("a", "b"), Cell(3, 1): ("a", "b")})
+    second = first.mended("second", {Cell(2, 1): ("b", "c")})
+    assert second.cells == {Cell(2, 1): "c", Cell(3, 1): "b"}
+    assert second.without(first.steps[0].id).cells == {Cell(2, 1): "c"}
+    assert second.without(second.steps[1].id).cells == first.cells
+
+
+def test_files_are_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    """0600, in folders of 0700."""
+    before = os.umask(0o000)
+    try:
+        draft = Drafts(tmp_path / "page").add("hires.csv", b"content", owner="ana")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "page").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert draft.id not in "hires.csv"
+
+
+@pytest.mark.parametrize("name", ["..", "../../etc/passwd", "", "0" * 31, "0" * 33, "A" * 32, "0" * 31 + "\n"])
+def test_what_is_no_id_finds_nothing(tmp_path: Path, name: str) -> None:
+    """An id never becomes a path that leads elsewhere."""
+    drafts = Drafts(tmp_path)
+    drafts.add("hires.csv", b"content", owner="ana")
+    assert drafts.find(name) is None
+
+
+def test_two_who_change_one_draft_lose_nothing(tmp_path: Path) -> None:
+    """Each sees what the other did."""
+    drafts = Drafts(tmp_path)
+    draft = drafts.add("hires.csv", b"content", owner="ana")
+
+    def mend(column: int) -> None:
+        for row in range(20):
+            drafts.change(draft.id, lambda d: d.mended("", {Cell(row + 2, column): ("a", "b")}))  # noqa: B023 - at once
+
+    threads = [threading.Thread(target=mend, args=(column,)) for column in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = drafts.find(draft.id)
+    assert found is not None
+    assert len(found.cells) == len(found.steps) == found.version == 60
+
+
+def test_old_uploads_are_swept(tmp_path: Path) -> None:
+    """After so many seconds an upload goes, with all that was made of it; a younger one stays."""
+    now = [1000.0]
+    drafts = Drafts(tmp_path, clock=lambda: now[0])
+    old = drafts.add("old.csv", b"content", owner="ana")
+    now[0] += 100
+    young = drafts.add("young.csv", b"content", owner="ana")
+    assert drafts.sweep(keep=99) == 1
+    assert drafts.all() == (young,)
+    with pytest.raises(KeyError):
+        drafts.change(old.id, lambda draft: dataclasses.replace(draft, note="late"))
+
+
+@given(st.text(max_size=300))
+def test_a_shown_name_is_a_name(name: str) -> None:
+    """Whatever a browser says: one line, no folder, never blank, never a special name, and not endless."""
+    shown = shown_name(name)
+    assert shown
+    assert shown not in {".", ".."}
+    assert len(shown) <= 120
+    assert shown.isprintable()
+    assert not set(shown) & set('/\\:<>"|?*')

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date, datetime, timedelta
     from pathlib import Path
 
     import pandas as pd
@@ -113,6 +113,7 @@ class FindingCode(StrEnum):
     PHONE = "phone"
     QUANTITY = "quantity"
     BOOLEAN = "boolean"
+    DATE = "date"
     COUNTRY = "country"
     STATE = "state"
     ZIP = "zip"
@@ -130,6 +131,7 @@ class FindingCode(StrEnum):
     MERGED_CELLS = "merged_cells"
     HIDDEN_ROW = "hidden_row"
     OUT_OF_STOCK = "out_of_stock"
+    LATE = "late"
     REPAIRED = "repaired"
 
 
@@ -530,14 +532,18 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What the guards ask of the past, for one sheet.
+    """What the guards, and the dates, ask of the past, for one sheet.
 
-    `look_alikes` are the orders placed, or maybe placed, by identity.py's traces; `known_numbers` those of the sheet's
-    order numbers that the ledger knows, each with its order's e-mail.
+    `order_ahead` is how long before its start date an order goes (None: at once, whatever its date), `shipping_days`
+    how many days each shipping method takes at least, by its name in lower case. `look_alikes` are the orders placed,
+    or maybe placed, by identity.py's traces; `known_numbers` those of the sheet's order numbers that the ledger knows,
+    each with its order's e-mail.
     """
 
     now: datetime
     repeat_days: int
+    order_ahead: timedelta | None = None
+    shipping_days: Mapping[str, int] = field(default_factory=dict)
     look_alikes: Mapping[str, tuple[Remembered, ...]] = field(default_factory=dict)
     known_numbers: Mapping[str, str] = field(default_factory=dict)
 
@@ -700,11 +706,17 @@ class Plan:
     @property
     def held_back(self) -> tuple[Decision, ...]:
         """The orders that need a person before they can be placed."""
+        fine = {RowStatus.ALREADY_ORDERED, RowStatus.WAITING}
         return tuple(
             decision
             for decision in self.decisions
-            if not decision.send and (decision.settled is None or decision.settled.status != RowStatus.ALREADY_ORDERED)
+            if not decision.send and (decision.settled is None or decision.settled.status not in fine)
         )
+
+    @property
+    def waiting(self) -> tuple[Decision, ...]:
+        """The orders whose date has not come: a later run places them by itself."""
+        return tuple(d for d in self.decisions if d.settled is not None and d.settled.status is RowStatus.WAITING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

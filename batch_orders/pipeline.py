@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from batch_orders.stages.validate.texts import squeeze
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import timedelta
 
     from batch_orders.models import Claim, Contents, Finding, Mapped, MappingFile, Plan, Remembered, Report, Sheet
     from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace
@@ -55,6 +56,8 @@ class Judging:
     host: str
     now: datetime
     repeat_days: int
+    order_ahead: timedelta | None = None
+    shipping_days: Mapping[str, int] = field(default_factory=dict)
     retry_rejected: bool = False
     released: Sequence[str] = ()
     mapping: MappingFile | None = None
@@ -206,14 +209,19 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     judging.progress.stage("fetching the catalog")
     catalog = await _unless_stopped(judging)
     judging.progress.stage("checking every row")
-    checked = validate(mapped, catalog)
+    checked = validate(mapped, catalog, dates=judging.order_ahead is not None)
     grouped, loose_lines = group(checked)
     await asyncio.sleep(0)  # an interrupt that came while the loop stood still is heard now
     if judging.stop:
         raise RunStoppedError(runs.interrupted(), hint=runs.how_to_go_on())
     memory = judging.memory
     orders = [(memory.key(order) if memory else None, order) for order in grouped]
-    history = History(now=judging.now, repeat_days=judging.repeat_days)
+    history = History(
+        now=judging.now,
+        repeat_days=judging.repeat_days,
+        order_ahead=judging.order_ahead,
+        shipping_days=judging.shipping_days,
+    )
     if memory:
         history = dataclasses.replace(
             history,

@@ -15,6 +15,7 @@ import itertools
 import math
 import re
 import tomllib
+from collections.abc import Mapping  # noqa: TC003 - pydantic needs it
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -36,7 +37,7 @@ from batch_orders.errors import SettingsError
 from batch_orders.models import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
 PREFIX = "BATCH_ORDERS_"
 FILE_NAME = "batch-orders.toml"
@@ -90,6 +91,7 @@ _DURATION_PART = re.compile(rf"({_NUMBER})\s*([a-z]+)\s*")
 _DURATION = re.compile(rf"(?:{_NUMBER}\s*[a-z]+\s*)+\Z")
 _RATE = re.compile(r"([0-9]{1,12})\s*/\s*([a-z]+)\Z")
 _SIZE = re.compile(rf"({_NUMBER})\s*([a-z]*)\Z")
+_DAYS = re.compile(r"[0-9]{1,3}")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,12}\Z")
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?)*\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, "token"
@@ -411,9 +413,18 @@ def _read_server_errors(value: object) -> str:
 
 
 def _read_order_ahead(value: object) -> float | None:
-    if _is_off(value):
-        return None
-    raise ValueError("is not available in this version: take it out")
+    return None if _is_off(value) else _duration_between(0, 366 * _DAY)(value)
+
+
+def _read_shipping_days(value: object) -> Mapping[str, int]:
+    """By method in lower case: the days that it takes at least."""
+    if isinstance(value, dict):  # the default
+        return value
+    parts = [part.partition("=") for part in value.split(",")] if isinstance(value, str) else []
+    found = {name.strip().casefold(): days.strip() for name, _, days in parts}
+    if not found or not all(name and _DAYS.fullmatch(days) for name, days in found.items()):
+        raise ValueError(f"is not a list of shipping methods with their days: {_quoted(value)}")
+    return {name: int(days) for name, days in found.items()}
 
 
 # The settings themselves -------------------------------------------------------------------------------------------
@@ -441,7 +452,8 @@ class Settings(BaseModel):
     patience: seconds that an outage is waited out since the last success, before the run stops (0 to a week).
     max_orders: the most orders one run may send (1 or more).
     repeat_days: an order shares a title with one placed within so many days: held as `repeat_item`.
-    order_ahead: seconds before its start date until which a row waits; not available yet, so always None.
+    order_ahead: seconds before its start date until which a row waits (up to a year).
+    shipping_days: days that a shipping method takes at least, by its name in lower case; others take one.
     idempotency_header: the name of the header that carries an order's own key, where Device Hub honours one.
     server_errors: what a 5xx answer means for an order.
     proxy: an http or https proxy's address; it may hold a password and is not shown in `repr()`.
@@ -478,7 +490,11 @@ class Settings(BaseModel):
         default=500, examples=[500]
     )
     repeat_days: Annotated[int, BeforeValidator(_whole_number_between(0, 36_500))] = Field(default=90, examples=[90])
-    order_ahead: Annotated[float | None, BeforeValidator(_read_order_ahead)] = None
+    order_ahead: Annotated[float | None, BeforeValidator(_read_order_ahead)] = Field(default=None, examples=["21 days"])
+    # What the names of two of the vendor's methods say themselves.
+    shipping_days: Annotated[Mapping[str, int], BeforeValidator(_read_shipping_days)] = Field(
+        default={"overnight": 1, "2nd day air": 2}, examples=["UPS Ground=5, 2nd Day Air=2, Overnight=1"]
+    )
     idempotency_header: Annotated[str | None, BeforeValidator(_read_idempotency_header)] = Field(
         default=None, examples=["Idempotency-Key"]
     )

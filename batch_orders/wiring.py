@@ -8,7 +8,7 @@ import secrets
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -378,6 +378,8 @@ def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger
         host=world.host,
         now=now,
         repeat_days=world.settings.repeat_days,
+        order_ahead=timedelta(seconds=ahead) if (ahead := world.settings.order_ahead) is not None else None,
+        shipping_days=world.settings.shipping_days,
         retry_rejected=request.retry_rejected,
         released=request.release,
         mapping=request.mapping,

@@ -190,6 +190,26 @@ def boolean(value: str) -> str:
     return f"{quote(value)} is neither yes nor no. Write yes or no; blank means no."
 
 
+def no_date(value: str, suggestions: Sequence[str]) -> str:
+    """A start date that is none."""
+    return f"{quote(value)} is not a date.{_did_you_mean(suggestions)} Write it as 2026-12-01 (year, month, day)."
+
+
+def ambiguous_date(value: str, days: Sequence[str]) -> str:
+    """A start date that is another day for an American than for a European."""
+    return f"{quote(value)} can be {_listed(days, 'or')}: write it as year, month, day."
+
+
+def late(method: str, days: int, start: str, sent: str) -> tuple[str, str]:
+    """An order that cannot be there when its employee begins: the fact, and what to do before it is sent."""
+    by = f"by {quote(method)}" if method else "without a shipping method"
+    takes = "a day" if days == 1 else f"{days} days"
+    return (
+        f"Sent on {sent} {by} (at least {takes}), this cannot arrive by the start date {start}.",
+        "The order goes ahead; choose a faster shipping method if there is one, or tell the employee.",
+    )
+
+
 def country(value: str, suggestions: Sequence[str]) -> str:
     """Not ISO 3166-1 alpha-2; the suggestions are codes."""
     mend = _did_you_mean(suggestions) or " Write the two letters of the country, such as US, CA or DE."

@@ -248,6 +248,11 @@ def beyond_limit() -> str:
     return "Not sent: --limit was reached before its turn. Submit the sheet again without --limit to go on."
 
 
+def waits_for_its_date(goes_on: str, start: str) -> str:
+    """The order goes by itself, in a run on that day or later."""
+    return f"Waits for its date: the employee begins on {start}, and the order goes in the first run from {goes_on} on."
+
+
 def ready() -> str:
     """check: the order would be placed."""
     return "Ready to order."

@@ -37,7 +37,9 @@ def plan_text(plan: Plan, mapped: Mapped, *, host: str, limit: int | None, check
     ]
     if limit is not None and len(plan.to_send) > limit:
         lines.append(f"  Left for the next run (--limit): {count(len(plan.to_send) - limit, 'order')}")
-    done = len(plan.decisions) - len(plan.to_send) - len(plan.held_back)
+    if plan.waiting:
+        lines.append(f"  Waiting for their date: {count(len(plan.waiting), 'order')}")
+    done = len(plan.decisions) - len(plan.to_send) - len(plan.held_back) - len(plan.waiting)
     if done:
         lines.append(f"  Ordered already: {count(done, 'order')}")
     if plan.held_back or plan.loose_lines:

@@ -42,7 +42,7 @@ _SENT = {RowStatus.ALREADY_ORDERED, RowStatus.UNKNOWN, RowStatus.CHANGED, RowSta
 # What an order's rows say as one, and what may have changed since the run: settled by a person, sent by another run.
 _AS_ONE = {RowStatus.READY, RowStatus.ORDERED, RowStatus.REJECTED, RowStatus.NOT_SENT, RowStatus.UNKNOWN}
 # What has changed only where what is ordered now has the very contents of then.
-_MAYBE = {RowStatus.ALREADY_ORDERED, RowStatus.CHANGED, RowStatus.HELD, RowStatus.INVALID}
+_MAYBE = {RowStatus.ALREADY_ORDERED, RowStatus.CHANGED, RowStatus.HELD, RowStatus.INVALID, RowStatus.WAITING}
 
 EXIT_DONE, EXIT_NOTHING_VALID, EXIT_NEEDS_A_CHANGE, EXIT_UNKNOWN, EXIT_STOPPED = 0, 3, 4, 5, 6
 

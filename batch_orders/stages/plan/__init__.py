@@ -1,7 +1,7 @@
 """Plan: orders × findings × what the ledger remembers → decisions, in the contract's order of statuses.
 
 An order that is placed already, with the same contents, is `already_ordered` whatever today's catalog or rules say;
-then come `unknown`, `invalid`, `changed`, `held`, and what is left may be sent.
+then come `unknown`, `invalid`, `changed`, `held`, `waiting` for its date, and what is left may be sent.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from batch_orders.models import (
     RowStatus,
     Severity,
 )
+from batch_orders.stages.plan.dates import late_findings, until_its_date
 from batch_orders.stages.plan.guards import guard, long_ago, numbers_in_sheet, placed_since, traces_asked_for
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def plan(
     guarded = guard(checked, orders, loose_lines, history, open_orders=still_open, doubtful=doubtful, released=released)
     for position, messages in guarded.holds.items():
         decisions[position] = _held(decisions[position], " ".join(dict.fromkeys(messages)))
+    decisions = [until_its_date(decision, checked, history) for decision in decisions]
     placed = [d for d in decisions if d.settled and d.settled.status is RowStatus.ALREADY_ORDERED]
     done = {line for decision in placed for line in decision.order.lines}
     warned = [long_ago(checked, d.order, remembered[d.key], history.now) for d in placed if d.key]
@@ -73,6 +75,7 @@ def plan(
             *_still_matter(checked, done),
             *guarded.findings,
             *(finding for finding in warned if finding is not None),
+            *late_findings(decisions, checked, history),
             *_shortages(checked, decisions, catalog),
         ),
         released=released,

@@ -7,7 +7,7 @@ A bad row is data, never an exception: it comes out with its findings. Pure; whe
     invisible.py characters that nobody sees
     orders.py   rows that share an order, and the rules on orders   places.py   countries, states, postal codes
     rows.py     the rules on rows                                   schema.py   the pandera schemas
-    asides.py   rows that are a total or a note
+    asides.py   rows that are a total or a note                      dates.py    start dates
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ _COLUMN_RANK = {column: rank for rank, column in enumerate(Column)}
 _CODE_RANK = {code: rank for rank, code in enumerate(FindingCode)}
 
 
-def validate(mapped: Mapped, catalog: Catalog) -> Checked:
+def validate(mapped: Mapped, catalog: Catalog, *, dates: bool = False) -> Checked:
     """Every row, repaired and with what it inherits from its order, and all that is wrong with the sheet.
 
-    SheetError where the sheet lacks the column for postal codes (or states) and every country in it needs one:
-    then no row could be ordered.
+    `dates` says that start dates are looked at. SheetError where the sheet lacks the column for postal codes (or
+    states) and every country in it needs one: then no row could be ordered.
     """
     raw = take(mapped)
-    own = repair(raw, catalog)
+    own = repair(raw, catalog, dates=dates)
     grouping = grouped(own)
     countries = _countries(own, grouping)
     own, phones = repair_places(own, countries)
@@ -69,8 +69,8 @@ def validate(mapped: Mapped, catalog: Catalog) -> Checked:
     odd = [*odd_findings(mapped), *invisible_findings(mapped, raw, own, catalog)]
     found = (
         *repair_findings(mapped, raw, own),
-        *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=phones),
-        *order_findings(mapped, grouping, own=own, countries=countries),
+        *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=phones, dates=dates),
+        *order_findings(mapped, grouping, own=own, countries=countries, dates=dates),
         *example_findings(mapped, own),
     )
     no_orders = asides(mapped, own, catalog)

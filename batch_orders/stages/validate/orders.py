@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batch_orders.models import Finding, Mapped
 
 _NAMES = (Column.FIRSTNAME, Column.LASTNAME)
-# A start date means nothing yet, and one day is written in many ways: it is inherited, and not compared.
+# Where start dates mean nothing, one day may be written in many ways: it is inherited, and not compared.
 _COMPARED = tuple(column for column in ONCE_PER_ORDER if column is not Column.START_DATE)
 _NEEDED_ONCE = tuple(column for column in ONCE_PER_ORDER if column in NEEDED)
 
@@ -80,11 +80,13 @@ class _Rule:
     tell: Callable[[Rows], Iterator[Finding]]
 
 
-def order_findings(mapped: Mapped, grouping: Grouped, *, own: Values, countries: Sequence[str]) -> Iterator[Finding]:
+def order_findings(
+    mapped: Mapped, grouping: Grouped, *, own: Values, countries: Sequence[str], dates: bool
+) -> Iterator[Finding]:
     """The findings about whole orders; `countries` are those that each row's rules go by."""
     view = _Orders(mapped, own, countries)
     rules = {
-        **{f"one {column.value}": view.agreement(column) for column in _COMPARED},
+        **{f"one {column.value}": view.agreement(column) for column in (ONCE_PER_ORDER if dates else _COMPARED)},
         **{f"has {column.value}": view.presence(column) for column in _NEEDED_ONCE},
         "has shipping_state": view.state_where_needed(),
         "has shipping_zip": view.zip_where_needed(),

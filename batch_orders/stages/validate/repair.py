@@ -15,6 +15,7 @@ from batch_orders.characters import narrow
 from batch_orders.messages import findings as messages
 from batch_orders.models import Column, FindingCode, Severity
 from batch_orders.stages.validate.complaints import Complaint, Values, finding
+from batch_orders.stages.validate.dates import read_date
 from batch_orders.stages.validate.places import COUNTRIES, STRICT, postal_rules
 from batch_orders.stages.validate.rules import is_mended_phone, read_phone, with_zeros_of_state
 from batch_orders.stages.validate.texts import clean, fold, squeeze
@@ -42,7 +43,7 @@ def take(mapped: Mapped) -> Values:
     return {column: mapped.values(column) for column in Column}
 
 
-def repair(raw: Values, catalog: Catalog) -> Values:
+def repair(raw: Values, catalog: Catalog, *, dates: bool = False) -> Values:
     """Everything that a cell alone decides. State, postal code and phone are finished once the country is known."""
     own: dict[Column, Callable[[str], str]] = {
         Column.EMAIL: _narrow,
@@ -53,7 +54,7 @@ def repair(raw: Values, catalog: Catalog) -> Values:
         Column.IS_SIGNATURE_REQUIRED: _boolean,
         Column.PRODUCT_TITLE: _as_listed(catalog.stock),
         Column.EXPEDITE_SHIPPING: _as_listed(catalog.shipping_options),
-    }
+    } | ({Column.START_DATE: lambda text: read_date(text)[0]} if dates else {})
     return {column: _each(own.get(column, clean), values) for column, values in raw.items()}
 
 

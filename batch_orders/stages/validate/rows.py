@@ -12,6 +12,7 @@ from batch_orders.messages.mappings import no_item
 from batch_orders.models import Column, FindingCode
 from batch_orders.stages.validate import rules
 from batch_orders.stages.validate.complaints import Complaint, Values, finding
+from batch_orders.stages.validate.dates import read_date
 from batch_orders.stages.validate.schema import failures, row_schema
 from batch_orders.stages.validate.texts import Choices
 
@@ -61,6 +62,7 @@ def row_findings(
     whole: Values,
     countries: Sequence[str],
     phones: Mapping[tuple[str, str], Complaint],
+    dates: bool,
 ) -> Iterator[Finding]:
     """The findings about single cells.
 
@@ -69,6 +71,9 @@ def row_findings(
     """
     on_one_column = _rules_on_one_column(catalog, own)
     on_several = _rules_on_several(own, whole, countries, phones)
+    if dates:
+        judge = _Rule(FindingCode.DATE, Column.START_DATE, lambda text: read_date(text)[1], own[Column.START_DATE])
+        on_several["is a date"] = judge
     frame = pd.DataFrame({column.value: own[column] for column in _CHECKED_AS_TEXT}, dtype=str)
     for name, rule in on_several.items():
         frame[name] = [rule.complaint(row) is None for row in range(len(frame))]

@@ -102,7 +102,7 @@ def ready_headline(ready: int, orders: int, *, done: int, asides: bool) -> str:
     return "No order is ready yet"
 
 
-def what_it_means(*, ready: int, waiting: int, done: int, unsettled: int) -> str:
+def what_it_means(*, ready: int, waiting: int, done: int, unsettled: int, dated: int) -> str:
     """What the state of a sheet means for its people."""
     parts = []
     if waiting:
@@ -114,6 +114,8 @@ def what_it_means(*, ready: int, waiting: int, done: int, unsettled: int) -> str
         parts.append("Nothing is ordered before you confirm.")
     if done:
         parts.append(f"{count(done, 'order').capitalize()} {'was' if done == 1 else 'were'} placed before.")
+    if dated:
+        parts.append(f"{count(dated, 'order').capitalize()} {'waits' if dated == 1 else 'wait'} for a start date.")
     if unsettled:
         them = "is" if unsettled == 1 else "are"
         parts.append(f"{count(unsettled, 'order').capitalize()} {them} to be settled first.")

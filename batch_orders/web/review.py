@@ -164,11 +164,12 @@ def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Loo
     statuses = Counter(order.status for order in report.orders)
     ready, done = len(plan.to_send), sum(statuses[status] for status in _DONE)
     unsettled = statuses[RowStatus.UNKNOWN]
-    waiting = len(report.orders) - ready - done - unsettled
+    dated = statuses[RowStatus.WAITING]
+    waiting = len(report.orders) - ready - done - unsettled - dated
     totals = _Totals(plan, catalog)
     return Review(
         headline=words.ready_headline(ready, len(report.orders), done=done, asides=bool(plan.loose_lines)),
-        meaning=words.what_it_means(ready=ready, waiting=waiting, done=done, unsettled=unsettled),
+        meaning=words.what_it_means(ready=ready, waiting=waiting, done=done, unsettled=unsettled, dated=dated),
         ready=ready,
         orders=len(report.orders),
         items=totals.items,
@@ -269,6 +270,7 @@ class _Grid:
             ("held", "Held"),
             ("warnings", "Warnings"),
             ("repairs", "Put right"),
+            ("dated", "Wait for their date"),
             ("done", "Ordered"),
         )
         chips = [Chip(name=name, label=label, rows=len(self.rows_of(name))) for name, label in named]
@@ -290,6 +292,8 @@ class _Grid:
                 return Severity.WARNING in self._severities[number]
             case "repairs":
                 return Severity.REPAIR in self._severities[number]
+            case "dated":
+                return status is RowStatus.WAITING
             case "done":
                 return status in _DONE
             case _:

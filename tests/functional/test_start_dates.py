@@ -14,7 +14,10 @@ from tests.program import Program
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEADERS = "Email,First name,Last name,Phone number,Address,City,State,ZIP,Country,Product title,Quantity,Shipping method,Start date"
+_HEADERS = (
+    "Email,First name,Last name,Phone number,Address,City,State,ZIP,Country,Product title,Quantity,Shipping method,"
+    "Start date"
+)
 
 
 def _in(days: int) -> str:

@@ -64,7 +64,8 @@ def validate(mapped: Mapped, catalog: Catalog, *, dates: bool = False) -> Checke
     countries = _countries(own, grouping)
     own, phones = repair_places(own, countries)
     own = restore_zips(mapped, own, inherited(own[Column.SHIPPING_STATE], grouping.orders), countries)
-    whole = with_inheritance(own, grouping.orders)
+    # Inherited from a row whose country cannot be told, a value is put right by the country of the row that has it now.
+    whole, _ = repair_places(with_inheritance(own, grouping.orders), countries)
     _refuse_lacking_columns(mapped, countries)
     odd = [*odd_findings(mapped), *invisible_findings(mapped, raw, own, catalog)]
     found = (

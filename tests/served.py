@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -99,17 +101,20 @@ class Served:
     url: str
     link: str
     process: Process
-    _visitors: list[Visitor] = field(default_factory=list)
+    visitors: list[Visitor] = field(default_factory=list)
 
     def visitor(self) -> Visitor:
         """Somebody who is not let in yet."""
-        self._visitors.append(Visitor(self.url))
-        return self._visitors[-1]
+        self.visitors.append(Visitor(self.url))
+        return self.visitors[-1]
 
-    def say_goodbye(self) -> None:
-        """Every browser is closed."""
-        for visitor in self._visitors:
-            visitor.client.close()
+    def raw(self, request: bytes, *, patience: float = PATIENCE) -> bytes:
+        """What is answered to these very bytes, until the page closes the connection; `HOST` stands for its name."""
+        place = urlsplit(self.url)
+        assert place.hostname is not None
+        with socket.create_connection((place.hostname, place.port), timeout=patience) as connection:
+            connection.sendall(request.replace(b"HOST", place.netloc.encode()))
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
 
     def enter(self) -> Visitor:
         """Whoever started the page, by the one-time link."""
@@ -131,13 +136,11 @@ class Served:
 def serving(program: Program, *arguments: str, end: signal.Signals = signal.SIGTERM) -> Iterator[Served]:
     """The page for as long as the block lasts; it is ended as an operator ends it, and has to end well."""
     process = program.start("serve", "--port", "0", "--json", *arguments)
+    page = None
     try:
         announced = _announced(process)
-        served = Served(url=announced["url"], link=announced["link"], process=process)
-        try:
-            yield served
-        finally:
-            served.say_goodbye()
+        page = Served(url=announced["url"], link=announced["link"], process=process)
+        yield page
         process.send_signal(end)
         process.communicate(timeout=PATIENCE)
         assert process.returncode == (0 if end is signal.SIGTERM else -end), process.returncode
@@ -145,6 +148,8 @@ def serving(program: Program, *arguments: str, end: signal.Signals = signal.SIGT
         if process.poll() is None:
             process.kill()
             process.communicate()
+        for visitor in page.visitors if page else ():
+            visitor.client.close()
 
 
 def _announced(process: Process) -> Mapping[str, str]:

@@ -198,6 +198,11 @@ def link_used_up() -> str:
     return "This link was used already, or is an old one. It works once: stop the page and start it for a new one."
 
 
+def not_ahead() -> str:
+    """A browser fetched the one-time link before anybody opened it."""
+    return "This link is not opened ahead of time. Open it yourself."
+
+
 def nothing_uploaded() -> str:
     """The upload form came without a file."""
     return "There was no file in that, or an empty one. Choose a sheet: Excel or CSV."
@@ -260,6 +265,11 @@ def may_only_look() -> str:
 def number_needed() -> str:
     """An order that is said to be placed, without its number."""
     return "Write the order number that Device Hub has for it. Nothing was settled."
+
+
+def no_such_limit() -> str:
+    """What says how many orders to place is no number."""
+    return "Write how many orders to place at most as a number from 1 up, or leave it blank. Nothing was sent."
 
 
 def no_such_verdict() -> str:

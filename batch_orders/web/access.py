@@ -7,18 +7,20 @@ own origin where the browser says so. No body is read beyond what its route may 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from batch_orders.logs import get_logger
 from batch_orders.web.sessions import csrf_ok
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,7 +31,10 @@ _FORM_SIZE = 256_000
 # A multipart form is larger than its file by its boundaries and other fields.
 _AROUND_THE_FILE = 16_000
 _SAFE = {"GET", "HEAD"}
-_WAY_IN = ("/login", "/enter", "/static/")
+_WAY_IN = {"/login", "/enter"}
+_STATIC = "/static/"
+_HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?\Z")
+_TOO_LARGE = "This file is larger than the page takes. Delete what is not needed, or split the sheet."
 
 _HEADERS = {
     "content-security-policy": (
@@ -47,8 +52,11 @@ _HEADERS = {
 }
 
 
-class TooLargeError(Exception):
-    """A body is larger than its route may take."""
+class TooLargeError(HTTPException):
+    """A body is larger than its route may take. An HTTPException, as the framework makes a 400 of any other."""
+
+    def __init__(self) -> None:
+        super().__init__(413, _TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,10 @@ class Gatekeeping:
         """Let this browser in until it, or the session, ends."""
         response.set_cookie(self.cookie, token, httponly=True, samesite="strict", secure=self.is_https, path="/")
 
+    def delete_cookie(self, response: Response) -> None:
+        """Let this browser forget that it was in."""
+        response.delete_cookie(self.cookie, httponly=True, samesite="strict", secure=self.is_https, path="/")
+
 
 class Gate:
     """The application behind everything that must hold for every request."""
@@ -85,33 +97,39 @@ class Gate:
         """One request."""
         if scope["type"] != "http":
             return
-        request = Request(scope)
-        send = _with_headers(send, is_static=scope["path"].startswith("/static/"), is_https=self._keeping.is_https)
-        refusal = self._refusal(request)
-        if refusal is not None:
-            await refusal(scope, receive, send)
-            return
         limit = self._keeping.max_upload + _AROUND_THE_FILE if scope["path"] == "/sheets" else _FORM_SIZE
-        if int(request.headers.get("content-length") or 0) > limit:
-            await _too_large()(scope, receive, send)
-            return
+        body = _Capped(receive, limit, has_body=_has_body(Headers(scope=scope)))
+        with_headers = _with_headers(send, is_static=_is_static(scope), is_https=self._keeping.is_https)
         answered = False
 
         async def sending(message: Message) -> None:
             nonlocal answered
             answered = True
-            await send(message)
+            if message["type"] == "http.response.start" and not body.is_read:
+                # Else the server would go on reading what nobody wants, to its end.
+                MutableHeaders(scope=message)["connection"] = "close"
+            await with_headers(message)
 
         try:
-            await self._app(scope, _capped(receive, limit), sending)
-        except TooLargeError:
-            if not answered:
-                await _too_large()(scope, receive, send)
+            await self._answer(scope, body, sending)
+        except Exception as error:
+            if answered:
+                raise
+            # The users file cannot be read, say. The server's own answer would come without the headers.
+            get_logger().error("unexpected", exc_info=error)
+            await PlainTextResponse("Something went wrong. Nothing was changed.", 500)(scope, receive, sending)
+
+    async def _answer(self, scope: Scope, body: _Capped, send: Send) -> None:
+        request = Request(scope)
+        refusal = self._refusal(request)
+        if refusal is None and int(request.headers.get("content-length") or 0) > body.limit:
+            refusal = PlainTextResponse(_TOO_LARGE, status_code=413)
+        await (refusal or self._app)(scope, body, send)
 
     def _refusal(self, request: Request) -> Response | None:
         """Why the request goes no further; None where it does, with its session."""
-        hosts = self._keeping.hosts
-        if hosts is not None and _host(request.headers.get("host", "")) not in hosts:
+        hosts, host = self._keeping.hosts, _host(request.headers.get("host", ""))
+        if not host or (hosts is not None and host not in hosts):
             return PlainTextResponse("This page is not called by that name.", status_code=421)
         if request.method not in {*_SAFE, "POST"}:
             return PlainTextResponse("There is no such thing to do here.", status_code=405)
@@ -121,18 +139,25 @@ class Gate:
             return PlainTextResponse("This was not sent from the page itself.", status_code=403)
         session = self._keeping.find(request.cookies.get(self._keeping.cookie, ""))
         request.state.session = session
-        if session is not None or request.url.path.startswith(_WAY_IN):
+        # The very path that is routed by, and not the URL, which is put together from headers.
+        if session is not None or request.scope["path"] in _WAY_IN or _is_static(request.scope):
             return None
         if request.method in _SAFE and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/login", status_code=303)
         return PlainTextResponse("Log in first.", status_code=401)
 
 
-async def require_token(request: Request) -> None:
+async def require_token(request: Request) -> AsyncIterator[None]:
     """A dependency of every route: what changes something carries its session's token. HTTPException 403 without."""
-    from fastapi import HTTPException  # noqa: PLC0415 - costly, and app.py has it already
+    try:
+        await _check_token(request)
+        yield
+    finally:
+        await request.close()  # files that came where none belongs
 
-    if request.method in _SAFE or request.url.path == "/login":
+
+async def _check_token(request: Request) -> None:
+    if request.method in _SAFE or request.scope["path"] == "/login":
         return
     given = request.headers.get("x-csrf") or (await request.form()).get("csrf")
     session: Session | None = request.state.session
@@ -141,8 +166,9 @@ async def require_token(request: Request) -> None:
 
 
 def _host(text: str) -> str:
-    """A Host header without its port."""
-    return (urlsplit(f"//{text}").hostname or "") if text.isascii() else ""
+    """A Host header without its port; "" for what is none."""
+    found = _HOST.match(text.lower())
+    return found[1].strip("[]") if found else ""
 
 
 def _comes_from_elsewhere(headers: Headers) -> bool:
@@ -150,31 +176,39 @@ def _comes_from_elsewhere(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return True
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+    host = headers.get("host", "").lower()
+    return origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}
 
 
 def _is_length(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 20  # noqa: PLR2004 - more than any body
 
 
-def _capped(receive: Receive, limit: int) -> Receive:
-    """TooLargeError at the first byte beyond the limit, whatever the headers said."""
-    seen = 0
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
-    async def capped() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
+
+def _is_static(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.startswith(_STATIC)
+
+
+class _Capped:
+    """A body: TooLargeError at the first byte beyond the limit, whatever the headers said. `is_read`: to its end."""
+
+    def __init__(self, receive: Receive, limit: int, *, has_body: bool) -> None:
+        self.limit = limit
+        self.is_read = not has_body
+        self._receive = receive
+        self._seen = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        if self._seen > self.limit:
             raise TooLargeError
+        self.is_read = self.is_read or not message.get("more_body", False)
         return message
-
-    return capped
-
-
-def _too_large() -> Response:
-    text = "This file is larger than the page takes. Delete what is not needed, or split the sheet."
-    return PlainTextResponse(text, status_code=413, headers={"connection": "close"})
 
 
 def _with_headers(send: Send, *, is_static: bool, is_https: bool) -> Send:

@@ -6,7 +6,7 @@ import math
 from typing import Annotated
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from batch_orders.messages import page as words
@@ -53,6 +53,8 @@ async def log_in(request: Request, name: Annotated[str, Form()], password: Annot
 async def enter(request: Request, key: str = "") -> Response:
     """Let in whoever has the one-time link."""
     page = page_of(request)
+    if "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", "")):
+        raise HTTPException(503, words.not_ahead())  # nobody has opened it yet, and it works once
     if page.link is None or not page.link.use(key):
         if request.state.session is not None:
             return RedirectResponse("/", status_code=303)
@@ -69,5 +71,5 @@ async def log_out(request: Request) -> Response:
     page = page_of(request)
     page.sessions.close(request.cookies.get(page.keeping.cookie, ""))
     response = RedirectResponse("/login", status_code=303)
-    response.delete_cookie(page.keeping.cookie, path="/", secure=page.keeping.is_https, httponly=True)
+    page.keeping.delete_cookie(response)
     return response

@@ -151,24 +151,24 @@ def _item_lines(view: Matching, form: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def remember(page: Page, view: Matching, text: str) -> None:
-    """Keep what was chosen for sheets with these very headers."""
-    path = _memory(page)
+def remember(page: Page, draft: Draft, view: Matching, text: str) -> None:
+    """Keep what was chosen for this person's sheets with these very headers."""
+    path, key = _memory(page), _key(draft.owner, view.headers)
     known = _recalled(path)
-    known.pop(_key(view.headers), None)
-    known[_key(view.headers)] = text
+    known.pop(key, None)
+    known[key] = text
     while len(known) > _MOST_REMEMBERED:
         del known[next(iter(known))]
     replace_private(path, json.dumps(known).encode())
 
 
 def remembered(page: Page, draft: Draft) -> str:
-    """What was chosen for a sheet with the same headers; "" where there was none."""
+    """What this person chose for a sheet with the same headers; "" where there was none."""
     known = _recalled(_memory(page))
     if not known:
         return ""
     sheet = _foreign(page, draft)
-    return known.get(_key(tuple(dict.fromkeys(header for header in sheet.headers if header.strip()))), "")
+    return known.get(_key(draft.owner, tuple(dict.fromkeys(header for header in sheet.headers if header.strip()))), "")
 
 
 def _foreign(page: Page, draft: Draft) -> Sheet:
@@ -226,5 +226,6 @@ def _recalled(path: Path) -> dict[str, str]:
     return {str(key): str(text) for key, text in found.items()} if isinstance(found, dict) else {}
 
 
-def _key(headers: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(list(headers)).encode()).hexdigest()
+def _key(owner: str, headers: Sequence[str]) -> str:
+    """Each person's own: what one matched must not decide where another one's orders go."""
+    return hashlib.sha256(json.dumps([owner, *headers]).encode()).hexdigest()

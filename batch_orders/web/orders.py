@@ -94,11 +94,12 @@ async def watch(request: Request, run_id: str) -> Response:
     live = page.live.find(run_id)
     if live is None or not page.sees(person, live.owner):
         raise HTTPException(404, words.no_such_run())
-    csrf = request.state.session.csrf
+    csrf, token = request.state.session.csrf, request.cookies[page.keeping.cookie]
 
     async def tell() -> AsyncIterator[str]:
         told, said_at = None, 0.0
-        while not live.ended.is_set() and not page.is_closing():
+        # Who is logged out meanwhile, or removed, sees no more of it.
+        while not live.ended.is_set() and not page.is_closing() and page.keeping.find(token) is not None:
             now = (live.done, live.stage, bool(live.hold), live.is_stopping, live.notes)
             if now != told or (live.is_sending and time.monotonic() - said_at > 1.0):
                 told, said_at = now, time.monotonic()

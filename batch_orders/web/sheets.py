@@ -217,7 +217,7 @@ async def match_columns(request: Request, draft_id: str) -> Response:
         return await page.render(
             request, "columns.html", 400, step=2, draft=draft, view=view, trouble=words.on_page(error.message)
         )
-    await run_sync(matching.remember, page, view, text)
+    await run_sync(matching.remember, page, draft, view, text)
     return _to(_change(page, draft, lambda draft: dataclasses.replace(draft, mapping=text, steps=())))
 
 
@@ -290,13 +290,14 @@ async def order(
         raise HTTPException(400, "Tick the box that says you are sure. Nothing was sent.")
     if page.needs_approval and (draft.approval is None or draft.approval.fingerprint != fingerprint):
         raise HTTPException(403, "This has to be approved by a second person first. Nothing was sent.")
+    most = _most_orders(limit)
     judged = await _judged(page, draft, patiently=True)
     if judged is None or judged.request is None:
         return _to(draft)
     about = {"placed_by": person.name, "approved_by": draft.approval.by if draft.approval else "", "note": draft.note}
     placed = dataclasses.replace(
         judged.request,
-        limit=int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 10 else None,  # noqa: PLR2004
+        limit=most,
         about={name: text for name, text in about.items() if text},
     )
     run = page.live.start(
@@ -308,6 +309,16 @@ async def order(
     )
     _change(page, draft, lambda d: d if run.run_id in d.runs else dataclasses.replace(d, runs=(*d.runs, run.run_id)))
     return RedirectResponse(f"/runs/{run.run_id}", status_code=303)
+
+
+def _most_orders(text: str) -> int | None:
+    """How many orders are placed at most, None for all. HTTPException 400 for what is no number: it is not "all"."""
+    text = text.strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):  # noqa: PLR2004 - beyond any sheet
+        raise HTTPException(400, words.no_such_limit())
+    return int(text)
 
 
 async def _judged(page: Page, draft: Draft, *, anew: bool = False, patiently: bool = False) -> Judged | None:
@@ -329,7 +340,8 @@ async def _show_trouble(request: Request, page: Page, draft: Draft, judged: Judg
     trouble = judged.trouble
     assert trouble is not None  # noqa: S101 - what is not judged has a reason
     found = trouble if isinstance(trouble, SheetError) else None
-    if found is not None and found.findings and not draft.mapping:
+    may_change = draft.owner == person_of(request).name
+    if found is not None and found.findings and not draft.mapping and may_change:
         remembered = await run_sync(matching.remembered, page, draft)
         if remembered:
             changed = _change(page, draft, lambda draft: dataclasses.replace(draft, mapping=remembered))
@@ -345,7 +357,7 @@ async def _show_trouble(request: Request, page: Page, draft: Draft, judged: Judg
         encodings=found.encodings if found else (),
         sheets=found.sheets if found else (),
         findings=[words.on_page(finding.told) for finding in found.findings] if found else [],  # type: ignore[attr-defined] # errors import nothing
-        may_change=draft.owner == person_of(request).name,
+        may_change=may_change,
     )
 
 

@@ -198,6 +198,26 @@ def link_used_up() -> str:
     return "This link was used already, or is an old one. It works once: stop the page and start it for a new one."
 
 
+def still_looking() -> str:
+    """Something is to be changed in a sheet that is not judged yet."""
+    return "The sheet is still being looked through. Nothing was changed; try again in a moment."
+
+
+def nothing_changed() -> str:
+    """After a change that could not be made."""
+    return "Nothing was changed."
+
+
+def page_is_running() -> str:
+    """A second page over one ledger."""
+    return "Another page is running for this ledger. This one was not started."
+
+
+def how_to_run_one() -> str:
+    """After a second page over one ledger."""
+    return "Use that one, or stop it first. Other ledgers can have pages of their own."
+
+
 def not_ahead() -> str:
     """A browser fetched the one-time link before anybody opened it."""
     return "This link is not opened ahead of time. Open it yourself."

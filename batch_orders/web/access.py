@@ -63,14 +63,19 @@ class TooLargeError(HTTPException):
 class Gatekeeping:
     """What the gate goes by.
 
-    `hosts` are the names that the page is called by (None: any); `find` gives a token's session. `is_https` says that
-    people reach the page by https, so that its cookie never travels without.
+    `hosts` are the names that the page is called by (None: any); `find` gives a token's session. `page_url` is what
+    people type where that is not what the page listens at.
     """
 
     hosts: Collection[str] | None
     find: Callable[[str], Session | None]
     max_upload: int
-    is_https: bool
+    page_url: str | None
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the page by https, so that its cookie never travels without."""
+        return bool(self.page_url and self.page_url.startswith("https:"))
 
     @property
     def cookie(self) -> str:
@@ -135,7 +140,7 @@ class Gate:
             return PlainTextResponse("There is no such thing to do here.", status_code=405)
         if not _is_length(request.headers.get("content-length", "0")):
             return PlainTextResponse("That is no request.", status_code=400)
-        if request.method not in _SAFE and _comes_from_elsewhere(request.headers):
+        if request.method not in _SAFE and _comes_from_elsewhere(request.headers, self._keeping.page_url):
             return PlainTextResponse("This was not sent from the page itself.", status_code=403)
         session = self._keeping.find(request.cookies.get(self._keeping.cookie, ""))
         request.state.session = session
@@ -171,13 +176,13 @@ def _host(text: str) -> str:
     return found[1].strip("[]") if found else ""
 
 
-def _comes_from_elsewhere(headers: Headers) -> bool:
+def _comes_from_elsewhere(headers: Headers, page_url: str | None) -> bool:
     """Whether the browser says that another site sent this."""
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return True
     origin = headers.get("origin")
     host = headers.get("host", "").lower()
-    return origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}
+    return origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}", page_url}
 
 
 def _is_length(text: str) -> bool:

@@ -15,7 +15,7 @@ from batch_orders.errors import BatchOrdersError
 from batch_orders.logs import get_logger
 from batch_orders.messages import page as words
 from batch_orders.settings import is_on_this_machine
-from batch_orders.web import login, orders, sheets
+from batch_orders.web import login, runs, sheets, waiting
 from batch_orders.web.access import Gate, require_token
 from batch_orders.web.page import HERE, page_of
 
@@ -31,7 +31,7 @@ def create_app(page: Page) -> ASGIApp:
     """The application behind its gate."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(require_token)])
     app.state.page = page
-    for router in (login.router, sheets.router, orders.router):
+    for router in (login.router, sheets.router, runs.router, waiting.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_exception_handler(StarletteHTTPException, _refused)

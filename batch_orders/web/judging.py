@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 MAPPING_NAME = "the columns you matched"
 # Seconds for which what was judged, and the catalog, may be looked at before both are asked for again.
 _FRESH = 60.0
+# Seconds for which it counts as made anew: a page that waits for a long one asks again and again.
+_JUST_NOW = 10.0
 # Sheets that are kept judged: a large one takes some hundred MB.
 _MOST_KEPT = 6
 _WORKERS = 2
@@ -66,13 +68,13 @@ class Judging:
 
     stage: str = ""
     began: float = field(default_factory=time.monotonic)
+    ended: float = 0.0
     result: Judged | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether it is so old that stock and titles may be others by now."""
-        return self.done.is_set() and time.monotonic() - self.began > _FRESH
+    def is_older_than(self, seconds: float) -> bool:
+        """Whether it was made so long ago that stock and titles may be others by now."""
+        return self.done.is_set() and time.monotonic() - self.ended > seconds
 
 
 class _Stages(Quiet):
@@ -122,11 +124,12 @@ class Judge:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def look(self, draft: Draft, *, anew: bool = False) -> Judging:
-        """The judgement on this version of the draft, which may still be in the making; `anew` with today's stock."""
+        """The judgement on this version of the draft, perhaps still in the making; `anew` with the stock of now."""
         with self._lock:
             version, judging = self._kept.get(draft.id, (-1, None))
-            if judging is None or version != draft.version or judging.is_stale or (anew and judging.done.is_set()):
-                if anew or (judging is not None and judging.is_stale):
+            is_old = judging is not None and judging.is_older_than(_JUST_NOW if anew else _FRESH)
+            if judging is None or version != draft.version or is_old:
+                if anew or is_old:
                     self._catalog.forget()
                 judging = Judging()
                 self._kept[draft.id] = (draft.version, judging)
@@ -155,6 +158,7 @@ class Judge:
             get_logger().error("unexpected", exc_info=error)
             judging.result = Judged(trouble=BatchOrdersError(words.unexpected(type(error).__name__)))
         finally:
+            judging.ended = time.monotonic()
             judging.done.set()
 
     def _judged(self, draft: Draft, judging: Judging) -> Judged:

@@ -14,21 +14,24 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from batch_orders import __version__
+from batch_orders.adapters.results_writer import render, results_path
 from batch_orders.messages import page as words
 from batch_orders.messages import sheets as sheet_words
 from batch_orders.messages.runs import count
 from batch_orders.settings import is_on_this_machine
+from batch_orders.web.records import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch_orders.adapters.ledger import Ledger
-    from batch_orders.models import Remembered
+    from batch_orders.models import Remembered, Report, RunRecord
     from batch_orders.web.access import Gatekeeping
     from batch_orders.web.drafts import Draft, Drafts
     from batch_orders.web.judging import Judge
     from batch_orders.web.live import LiveRuns
     from batch_orders.web.people import Person, UsersFile
+    from batch_orders.web.records import HeldOrder, KeptRun, Records
     from batch_orders.web.sessions import LoginLimit, OneTimeLink, Session, Sessions
     from batch_orders.wiring import World
 
@@ -50,6 +53,7 @@ class Page:
     drafts: Drafts
     judge: Judge
     live: LiveRuns
+    records: Records
     sessions: Sessions
     users: UsersFile | None
     link: OneTimeLink | None
@@ -93,13 +97,30 @@ class Page:
             raise HTTPException(403, f"This sheet is {draft.owner}’s: only they can change it. You can download it.")
         return draft
 
-    async def waiting(self, person: Person) -> tuple[Remembered, ...]:
-        """The orders that wait for somebody and that this person may see."""
-        found: tuple[Remembered, ...] = await self.in_ledger(lambda ledger: ledger.waiting())
+    def runs_of(self, person: Person) -> set[str] | None:
+        """The runs of this person's sheets; None where they see all."""
         if person.sees_all:
-            return found
-        mine = {run for draft in self.drafts.all() if draft.owner == person.name for run in draft.runs}
-        return tuple(order for order in found if order.run_id in mine)
+            return None
+        return {run_id for draft in self.drafts.all() if draft.owner == person.name for run_id in draft.runs}
+
+    async def kept_run(self, person: Person, run_id: str) -> KeptRun:
+        """A run that this person may see; HTTPException 404."""
+        found: KeptRun | None = await self.in_ledger(lambda ledger: self.records.run(ledger, run_id))
+        mine = self.runs_of(person)
+        if found is None or not (mine is None or run_id in mine or owner_of(found.run) == person.name):
+            raise HTTPException(404, words.no_such_run())
+        return found
+
+    async def waiting(self, person: Person) -> tuple[tuple[Remembered, ...], tuple[HeldOrder, ...]]:
+        """The orders that wait for somebody and that this person may see: by the ledger, and held by a run."""
+        waiting, held = await self.in_ledger(lambda ledger: (ledger.waiting(), self.records.held(ledger)))
+        mine = self.runs_of(person)
+        if mine is None:
+            return waiting, held
+        return (
+            tuple(order for order in waiting if order.run_id in mine),
+            tuple(each for each in held if each.run.run_id in mine or owner_of(each.run) == person.name),
+        )
 
     def asked(self, person: Person) -> tuple[Draft, ...]:
         """The sheets of others that wait for this person's yes."""
@@ -115,7 +136,7 @@ class Page:
             around = {
                 "person": session.person,
                 "csrf": session.csrf,
-                "waiting": len(await self.waiting(session.person)),
+                "waiting": sum(map(len, await self.waiting(session.person))),
                 "asked": len(self.asked(session.person)),
             }
         html = _ENVIRONMENT.get_template(template).render(
@@ -138,6 +159,16 @@ def person_of(request: Request) -> Person:
     """Who asks; the gate has let them in."""
     session: Session = request.state.session
     return session.person
+
+
+async def new_draft(page: Page, person: Person, run: RunRecord, report: Report, **chosen: Any) -> str:  # noqa: ANN401 - Draft's fields
+    """A new sheet of a run's results; its id."""
+    kind = report.mapped.sheet.kind
+    content = await run_sync(render, kind.results, report)
+    name = results_path(run.input, kind, None).name
+    mapping = run.options.get("mapping") or ""
+    draft = await run_sync(lambda: page.drafts.add(name, content, owner=person.name, mapping=mapping, **chosen))
+    return draft.id
 
 
 def when(moment: dt.datetime | float | None) -> str:

@@ -14,6 +14,8 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from batch_orders.errors import UsageError
 from batch_orders.messages import page as words
 from batch_orders.web.access import Gatekeeping
@@ -23,10 +25,12 @@ from batch_orders.web.judging import Judge
 from batch_orders.web.live import LiveRuns
 from batch_orders.web.page import Page
 from batch_orders.web.people import LINK_NAME, UsersFile
+from batch_orders.web.records import Records
 from batch_orders.web.sessions import LoginLimit, OneTimeLink, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import uvicorn
 
@@ -62,9 +66,11 @@ class Serving:
             pass  # it is there, it is this account's, and it can be read
         self._world = world
         self._closing = threading.Event()
-        self._bound = _listening(host, port)
         # Beside the ledger, as private as that: sheets hold the same people.
         folder = world.ledger_path.with_name(f"{world.ledger_path.name}.page")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _locked(folder / "lock")
+        self._bound = _listening(host, port)
         self._users = users if has_users else None
         self._link = None if has_users else OneTimeLink()
         self._sessions = Sessions(folder / "sessions.json")
@@ -75,13 +81,14 @@ class Serving:
             hosts=allowed_hosts(host, settings.page_url),
             find=self._find,
             max_upload=settings.max_file_size,
-            is_https=bool(settings.page_url and settings.page_url.startswith("https:")),
+            page_url=settings.page_url,
         )
         self._page = Page(
             world=world,
             drafts=drafts,
             judge=self._judge,
             live=self._live,
+            records=Records(settings.limits),
             sessions=self._sessions,
             users=self._users,
             link=self._link,
@@ -122,6 +129,7 @@ class Serving:
                 thread.join()
         finally:
             self._judge.close()
+            self._lock.release()
             for each, handler in zip(handled, previous, strict=True):
                 signal.signal(each, handler)
 
@@ -172,6 +180,16 @@ class Serving:
             return session if session.fingerprint == LINK_NAME else None
         known = self._users.fingerprint(session.person.name)
         return session if known is not None and known == session.fingerprint else None
+
+
+def _locked(path: Path) -> FileLock:
+    """The lock of the one page that a ledger has; UsageError where another process holds it."""
+    lock = FileLock(path, mode=0o600)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise UsageError(words.page_is_running(), hint=words.how_to_run_one()) from None
+    return lock
 
 
 def _is_loopback(host: str) -> bool:

@@ -107,7 +107,7 @@ async def download_sheet(request: Request, draft_id: str) -> Response:
     if judged is not None and judged.request is not None and judged.request.content is not None:
         return as_download(judged.request.content, words.corrected_name(judged.request.path.name))
     if draft.cells:
-        raise HTTPException(409, "The sheet is still being looked through. Try again in a moment.")
+        raise HTTPException(409, words.still_looking())
     return as_download(await run_sync(page.drafts.content, draft), draft.name)
 
 
@@ -137,10 +137,8 @@ async def mend(  # noqa: PLR0917 - the form's own fields
     """Change one cell (`row`), or every cell of a column with an error that holds `before`."""
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
-    judged = await _judged(page, draft, patiently=True)
-    report = judged.report if judged else None
-    if report is None:
-        return _to(draft)
+    report = (await _judged_for_a_change(page, draft)).report
+    assert report is not None  # noqa: S101 - looked at
     if len(after) > _LONGEST_TEXT:
         raise HTTPException(400, f"A cell holds at most {_LONGEST_TEXT:,} characters here.")
     sheet, after = report.mapped.sheet, after.strip("\r\n")
@@ -180,8 +178,8 @@ async def release(
     """Send a held order on purpose, or (where it was to be sent) hold it again."""
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
-    judged = await _judged(page, draft, patiently=True)
-    known = {order_id(d.key) for d in judged.plan.decisions if d.key} if judged and judged.plan else set()
+    judged = await _judged_for_a_change(page, draft)
+    known = {order_id(d.key) for d in judged.plan.decisions if d.key} if judged.plan else set()
     if order not in known:
         raise HTTPException(400, "There is no such order in this sheet.")
 
@@ -229,7 +227,7 @@ async def show_confirm(request: Request, draft_id: str) -> Response:
     running = page.live.of_draft(draft.id)
     if running is not None:
         return RedirectResponse(f"/runs/{running.run_id}", status_code=303)
-    judged = await _judged(page, draft, anew=request.query_params.get("seen") is None, patiently=True)
+    judged = await _judged(page, draft, anew=True)
     if judged is None:
         return await _show_progress(request, page, draft)
     if judged.report is None or judged.plan is None or judged.catalog is None or not judged.plan.to_send:
@@ -326,6 +324,17 @@ async def _judged(page: Page, draft: Draft, *, anew: bool = False, patiently: bo
     judging: Judging = page.judge.look(draft, anew=anew)
     await run_sync(judging.done.wait, 20.0 if patiently else _WAIT)
     return judging.result
+
+
+async def _judged_for_a_change(page: Page, draft: Draft) -> Judged:
+    """The draft, judged; HTTPException 409 where it cannot be said what the change is about."""
+    judged = await _judged(page, draft, patiently=True)
+    if judged is None:
+        raise HTTPException(409, words.still_looking())
+    if judged.report is None:
+        reason = words.on_page(judged.trouble.message) if judged.trouble else ""
+        raise HTTPException(409, f"{reason} {words.nothing_changed()}".strip())
+    return judged
 
 
 async def _show_progress(request: Request, page: Page, draft: Draft) -> Response:

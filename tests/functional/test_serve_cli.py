@@ -64,3 +64,13 @@ def test_an_interrupt_ends_the_page(program: Program, end: signal.Signals) -> No
         assert page.enter().get("/").status_code == 200
         page.process.send_signal(end)
         assert page.process.wait(30) == 0
+
+
+def test_a_ledger_has_one_page(program: Program) -> None:
+    """A second one would not know who is logged in at the first; it does not start, and the first goes on."""
+    with serving(program, "--sandbox", "--ledger", "try.sqlite") as page:
+        document = program.json("serve", "--sandbox", "--ledger", "try.sqlite", "--port", "0", exit_code=2)
+        assert "Another page is running" in document["error"]["message"]
+        assert page.enter().get("/").status_code == 200
+    with serving(program, "--sandbox", "--ledger", "try.sqlite") as page:
+        assert page.enter().get("/").status_code == 200

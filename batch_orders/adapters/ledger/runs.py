@@ -95,8 +95,9 @@ class Runs(Memory):
 
     def runs(self) -> tuple[RunRecord, ...]:
         """Every run, newest first, without its sheet."""
+        told = [column for column in schema.runs.c if column is not schema.runs.c.report]  # it may be large
         with self._read() as connection:
-            rows = connection.execute(select(schema.runs).order_by(schema.runs.c.started_at.desc()))
+            rows = connection.execute(select(*told).order_by(schema.runs.c.started_at.desc()))
             return tuple(_run(row, b"") for row in rows)
 
     def run(self, name: str) -> tuple[RunRecord, bytes | None]:

@@ -477,6 +477,51 @@ _role = click.Choice(["viewer", "uploader", "approver"])
 
 
 @cli.command()
+@click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@_mapping_option
+@click.option("--max-orders", metavar="N", help="Refuse to send more than N orders of one sheet (500 unless set).")
+@click.option(
+    "--settled-for", type=click.FloatRange(min=0), metavar="SECONDS", help="A sheet unchanged for so long is complete."
+)
+@_sandbox_option
+@_fault_options
+@_with_common
+def inbox(
+    common: Common,
+    *,
+    path: Path,
+    mapping: Path | None,
+    max_orders: str | None,
+    settled_for: float | None,
+    sandbox: bool,
+    faults: Sequence[str],
+    seed: int | None,
+) -> int:
+    """Submit every sheet in DIR, in the order of arrival, and move it on: for cron. It never asks.
+
+    \b
+    done/       every row is ordered; the results are beside it
+    attention/  some rows need a person, or the sheet cannot be read: a note says why
+    waiting/    some rows go later: it is tried again at every run
+    """  # noqa: D301 - click's own mark for text that keeps its lines
+    from batch_orders import inbox as inboxes  # noqa: PLC0415 - costly
+    from batch_orders.messages import inboxes as messages  # noqa: PLC0415
+
+    if not sandbox:
+        _require_no_faults(faults, seed)
+    simulated = _simulated(faults, seed) if sandbox else None
+    read = _with_mapping({"mapping": mapping})["mapping"]
+    with _world(common, sandbox=sandbox, simulated=simulated, flags={"max_orders": max_orders}) as world:
+        quiet = inboxes.QUIET if settled_for is None else settled_for
+        done = _run(world, inboxes.work_through(world, path, mapping=read, quiet=quiet))
+    if done.error is not None:
+        click.echo("\n".join(part for part in (f"Error: {done.error.message}", done.error.hint) if part), err=True)
+    if common.as_json or done.exit_code or not common.quiet:
+        _print(common, inboxes.document(done, path), messages.summary(inboxes.lines(done), len(done.worked)))
+    return done.exit_code
+
+
+@cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8756, show_default=True, help="0 takes any free one.")
 @_users_option

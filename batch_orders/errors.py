@@ -2,6 +2,7 @@
 
 BatchOrdersError             what went wrong, and a hint; exit 1 unless a group below says otherwise
 ├── UsageError        (2)    the call or the settings are wrong; nothing was sent
+│   ├── TooManyOrdersError   one run would send more than max_orders
 │   ├── SettingsError        a setting is missing or unreadable: which one, and where it came from
 │   ├── LedgerError          no ledger, another account's ledger, another schema version
 │   ├── UsersError           the users file of the page is broken, or not to be trusted; no such user
@@ -32,6 +33,10 @@ class UsageError(BatchOrdersError):
     """The call or the settings are wrong. Nothing was sent."""
 
     exit_code = 2
+
+
+class TooManyOrdersError(UsageError):
+    """The sheet would place more orders than one run may send."""
 
 
 class SettingsError(UsageError):

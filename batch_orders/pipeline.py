@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from batch_orders.errors import BatchOrdersError, RunStoppedError, UsageError
+from batch_orders.errors import BatchOrdersError, RunStoppedError, TooManyOrdersError, UsageError
 from batch_orders.messages import ledgers, mappings, outcomes, runs, template
 from batch_orders.models import Catalog, Column, History, Outcome, PastOrder, RowStatus, RunRecord, Warehouse
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
@@ -112,7 +112,7 @@ async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, BatchOrd
     mapped, planned = await _judge(judging)
     to_send = planned.to_send[: ordering.limit]
     if len(to_send) > ordering.max_orders:
-        raise UsageError(runs.too_many(len(to_send), ordering.max_orders), hint=runs.how_to_allow_more())
+        raise TooManyOrdersError(runs.too_many(len(to_send), ordering.max_orders), hint=runs.how_to_allow_more())
     submission = _Submission(judging, ordering, mapped, planned)
     if to_send and not ordering.confirm(planned, mapped):
         judging.stop.because(runs.declined())

@@ -1,0 +1,74 @@
+"""What people read about the inbox: a folder of sheets that is worked through, by cron usually."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch_orders.messages.runs import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def no_folder(folder: Path) -> str:
+    """There is no such folder."""
+    return f"There is no folder {folder}. Nothing was sent."
+
+
+def name_a_folder() -> str:
+    """After a folder that is not there."""
+    return "Name the folder that sheets are dropped into; make it first."
+
+
+def not_writable(folder: Path, reason: str) -> str:
+    """Sheets could not be moved on."""
+    return f"The folder {folder} cannot be written in: {reason}. Nothing was sent."
+
+
+def how_to_open_it() -> str:
+    """After a folder that cannot be written in."""
+    return "Sheets move to its folders done, attention and waiting: let this user write there."
+
+
+def beginning(name: str) -> str:
+    """A sheet's turn."""
+    return f"{name}:"
+
+
+def still_growing(name: str) -> str:
+    """A sheet whose upload is not complete."""
+    return f"{name} is still being written; the next run looks at it again."
+
+
+def has_it(name: str) -> str:
+    """Another job has the sheet in hand."""
+    return f"{name} is in the hands of another inbox job."
+
+
+def not_reached(name: str) -> str:
+    """The job stopped before this sheet's turn."""
+    return f"{name} stays where it is: the job stopped before its turn."
+
+
+def cannot_be_moved(name: str, reason: str) -> str:
+    """A sheet that was worked through, and stays all the same."""
+    return (
+        f"{name} was worked through, and could not be moved: {reason}. The next run looks at it again; nothing is sent "
+        "twice."
+    )
+
+
+def how_to_move() -> str:
+    """After a sheet that cannot be moved."""
+    return "Look at the folder's rights and its disk."
+
+
+def summary(lines: Iterable[str], worked: int) -> str:
+    """What the job did, sheet by sheet."""
+    return "\n".join([*lines, f"{count(worked, 'sheet')} worked through."])
+
+
+def line(name: str, where: str, told: str) -> str:
+    """One sheet in the summary."""
+    return f"{name} → {where}: {told}"

@@ -67,7 +67,7 @@ def test_every_command_has_help(program: Program, command: str) -> None:
 
 def test_a_command_of_a_later_version_does_not_exist(program: Program) -> None:
     """Nothing is stubbed."""
-    done = program.run("inbox")
+    done = program.run("worker")
     assert done.returncode == 2
     assert "No such command" in done.stderr
 

@@ -16,7 +16,7 @@ from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages import page as words
 from batch_orders.models import Cell, order_id
 from batch_orders.web import matching
-from batch_orders.web.drafts import Approval
+from batch_orders.web.drafts import Approval, shown_name
 from batch_orders.web.judging import MAPPING_NAME
 from batch_orders.web.page import page_of, person_of
 from batch_orders.web.review import Look, alike, review
@@ -385,6 +385,7 @@ def _to(draft: Draft, back: str = "", place: str = "") -> Response:
 
 def as_download(content: bytes, name: str) -> Response:
     """A download under this name, which no browser opens in its place."""
+    name = shown_name(name)  # a file of the command line may be called anything
     kind = "text/csv" if name.lower().endswith(".csv") else "application/octet-stream"
     plain = name.encode("ascii", "replace").decode().replace('"', "_").replace("\\", "_").replace("?", "_")
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -23,21 +23,10 @@ if TYPE_CHECKING:
 ROUTES = every_route()
 FAST = {"rate": "50/s", "concurrency": "4"}
 HEADERS = [
-    "email",
-    "firstname",
-    "lastname",
-    "phone_number",
-    "shipping_address",
-    "shipping_city",
-    "shipping_state",
-    "shipping_zip",
-    "shipping_country",
-    "product_title",
-    "quantity",
-    "expedite_shipping",
-    "is_signature_required",
+    "email", "firstname", "lastname", "phone_number", "shipping_address", "shipping_city", "shipping_state",
+    "shipping_zip", "shipping_country", "product_title", "quantity", "expedite_shipping", "is_signature_required",
     "order_reference",
-]
+]  # fmt: skip
 TITLE = 'Apple MacBook Pro 14" M4 16GB 512GB'
 FIELDS = {"row": "2", "column": "2", "after": "Mallory", "fingerprint": "0" * 64, "sure": "yes", "verdict": "cancelled"}
 

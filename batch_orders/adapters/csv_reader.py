@@ -124,7 +124,7 @@ def decoded(path: Path, content: bytes, encoding: str | None) -> Decoded:
     try:
         text = content.decode(encoding or "utf-8")
     except UnicodeError as error:
-        read = content[: getattr(error, "start", 0)].decode(encoding or "utf-8", errors="ignore")
+        read = _readable(content[: getattr(error, "start", 0)], encoding or "utf-8")
     else:
         broken = _LONE_SURROGATE.search(text)
         if broken is None:
@@ -138,6 +138,14 @@ def decoded(path: Path, content: bytes, encoding: str | None) -> Decoded:
         raise SheetError(message, hint=messages.save_as())
     found = previews(content)
     raise SheetError(message, hint=messages.name_encoding(found), encodings=found)
+
+
+def _readable(content: bytes, encoding: str) -> str:
+    """What can be read of it; some encodings (those of host names) know no way to leave something out."""
+    try:
+        return content.decode(encoding, errors="ignore")
+    except UnicodeError:
+        return ""
 
 
 def _refuse_garbled(path: Path, content: bytes, text: str, encoding: str) -> None:

@@ -101,5 +101,5 @@ class Records:
 
 
 def owner_of(run: RunRecord) -> str | None:
-    """Who placed a run on the page; None where the command line did."""
-    return run.options.get("placed_by")
+    """Whose sheet a run ordered from on the page; None where the command line did."""
+    return run.options.get("uploaded_by")

@@ -292,7 +292,12 @@ async def order(
     judged = await _judged(page, draft, patiently=True)
     if judged is None or judged.request is None:
         return _to(draft)
-    about = {"placed_by": person.name, "approved_by": draft.approval.by if draft.approval else "", "note": draft.note}
+    about = {
+        "uploaded_by": draft.owner,
+        "placed_by": person.name,
+        "approved_by": draft.approval.by if draft.approval else "",
+        "note": draft.note,
+    }
     placed = dataclasses.replace(
         judged.request,
         limit=most,

@@ -1193,3 +1193,12 @@ def test_the_sample_workbook_is_the_csv_wave(tmp_path: Path) -> None:
     made = read_sheet(text_file(tmp_path, make_samples.make_workbook(make_samples.wave()), "made.xlsx"))
     assert (made.headers, cells(made), made.values) == (book.headers, cells(book), book.values)
     assert load_workbook(SAMPLES / "new-hires.xlsx").sheetnames == ["New hires", "Read me"]
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "utf-7", "undefined", "utf-16"])
+def test_an_encoding_that_does_not_fit_is_told(tmp_path: Path, encoding: str) -> None:
+    """Also one of those that only host names come in."""
+    path = tmp_path / "hires.csv"
+    path.write_bytes("Email,First name\nana@example.com,Köln\n".encode("cp1252"))
+    with pytest.raises(SheetError, match=f"cannot be read as {encoding}"):
+        read_sheet(path, encoding=encoding)

@@ -166,11 +166,14 @@
       const told = live.querySelector("h1")?.textContent;
       if (told) { document.title = `${told} · batch-orders`; }
     };
-    source.addEventListener("ended", async () => {
+    const ended = async () => {
       source.close();
       const response = await fetched(location.href);
       if (response) { await show(response); focusOn("headline"); }
-    });
+    };
+    source.addEventListener("ended", ended);
+    // A page that was started anew does not have the run under way any more: it says where the run stands.
+    source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) { ended(); } });
     addEventListener("pagehide", () => source.close());
   }
 

@@ -39,11 +39,12 @@ def system_calls() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How hard tests/crash and tests/histories try."""
+    """How hard tests/crash and tests/histories try, and what tests/browser leaves."""
     parser.addoption("--orders", default="1000", help="tests/crash: orders in the sheet")
     parser.addoption("--kills", default="40", help="tests/crash: processes to kill")
     parser.addoption(
         "--seeds", default="1,2", help="tests/crash: the random seeds, one run for each (histories: the first)"
     )
+    parser.addoption("--pictures", action="store_true", help="tests/browser: make docs/pictures anew")
     parser.addoption("--histories", default="200", help="tests/histories: histories to generate")
     parser.addoption("--every-point", action="store_true", help="tests/crash: every system call, not a sample of them")

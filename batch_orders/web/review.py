@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROWS_A_PAGE = 50
 _MOST_SUGGESTED = 3
 _MOST_GROUPS = 40
-_MOST_COLUMNS = 4
+_MOST_COLUMNS = 2
 _NEEDS_WORK = {RowStatus.INVALID, RowStatus.CHANGED, RowStatus.REJECTED, RowStatus.UNKNOWN}
 _DONE = {RowStatus.ALREADY_ORDERED, RowStatus.ORDERED}
 _SIGN_OF = {Severity.ERROR: "✕", Severity.WARNING: "!", Severity.REPAIR: "✓"}
@@ -318,7 +318,7 @@ class _Grid:
         more = [position for position in usual if position not in shown and position not in person]
         if len(shown) > _MOST_COLUMNS:
             return [*person, *usual[:1]], True
-        return [*person, *shown, *more[: max(0, len(_USUAL) - len(shown))]], False
+        return [*person, *shown, *more[: max(0, len(_USUAL) - 2 * len(shown))]], False
 
     def row(self, row: int, columns: Sequence[int], *, is_stacked: bool) -> GridRow:
         """One row of the grid."""

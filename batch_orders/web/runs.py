@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from batch_orders.adapters.results_writer import render, results_path
 from batch_orders.errors import LedgerError
 from batch_orders.messages import page as words
-from batch_orders.models import OrderState, RowStatus, order_id
+from batch_orders.models import OrderState, RowStatus, Severity, order_id
 from batch_orders.web.page import new_draft, page_of, person_of
 from batch_orders.web.records import owner_of
 from batch_orders.web.sheets import as_download
@@ -264,8 +264,9 @@ _TRIED = {RowStatus.REJECTED, RowStatus.UNKNOWN, RowStatus.NOT_SENT}
 
 
 def _message(order: OrderResult, report: Report) -> str:
-    """What is told of an order: of one with errors, what each of its rows says."""
+    """What is told of an order: of one with errors, each of its errors once, on whichever of its rows they are."""
     if order.status is not RowStatus.INVALID:
         return order.message
-    wrong = [report.rows[row] for row in order.rows if report.rows[row].status is RowStatus.INVALID]
-    return " ".join(dict.fromkeys(row.message for row in wrong))
+    numbers = {report.mapped.sheet.row_numbers[row] for row in order.rows}
+    wrong = [f for f in report.findings if f.severity is Severity.ERROR and not numbers.isdisjoint(f.rows)]
+    return " ".join(dict.fromkeys(finding.told for finding in wrong)) or order.message

@@ -29,7 +29,9 @@
   }
 
   function alertOnPage(text) {
+    document.getElementById("alert")?.remove();
     const box = document.createElement("div");
+    box.id = "alert";
     box.className = "message bad";
     box.setAttribute("role", "alert");
     box.textContent = text;
@@ -49,13 +51,17 @@
     }
   }
 
-  function focusOn(id) {
-    const found = id && document.getElementById(id);
-    if (found) {
-      if (!found.matches("a, button, input, [tabindex]")) { found.tabIndex = -1; }
-      found.focus({ preventScroll: true });
-      found.scrollIntoView({ block: "nearest", inline: "nearest" });
-    }
+  /** The focus goes on from where it was: to this element, or (where it is gone) to this row of the grid, or the top. */
+  function focusOn(id, row = -1) {
+    const rows = document.querySelectorAll(".scroll tbody tr");
+    const near = row < 0 ? null : rows[Math.min(row, rows.length - 1)];
+    const found = (id && document.getElementById(id))
+      || near?.querySelector(".cell.error a.value") || near?.querySelector("a.value")
+      || document.querySelector("main h1");
+    if (!found) { return; }
+    if (!found.matches("a, button, input, [tabindex]")) { found.tabIndex = -1; }
+    found.focus({ preventScroll: true });
+    found.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   document.addEventListener("click", async (event) => {
@@ -64,7 +70,7 @@
     event.preventDefault();
     const response = await fetched(link.href);
     if (response) { await show(response, { push: !("edit" in link.dataset) }); }
-    const input = document.querySelector(".edit input");
+    const input = document.querySelector(".edit input[name=after]");
     if (input) { input.focus(); input.select(); } else { focusOn(link.id || link.dataset.focus); }
   });
 
@@ -75,10 +81,11 @@
     }
     if (!form.matches("form[data-swap]")) { return; }
     event.preventDefault();
+    const row = [...document.querySelectorAll(".scroll tbody tr")].indexOf(form.closest("tr"));
     const response = await fetched(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
     if (!response) { return; }
     await show(response);
-    focusOn(form.dataset.focus);
+    focusOn(form.dataset.focus, row);
   });
 
   document.addEventListener("keydown", async (event) => {
@@ -107,7 +114,9 @@
     if (pause) {
       waiting = setTimeout(async () => {
         const response = await fetched(location.href);
-        if (response) { await show(response); } else { begin(); }
+        if (!response) { begin(); return; }
+        await show(response);
+        if (document.activeElement === document.body && !main()?.dataset.again) { focusOn("headline"); }
       }, Number(pause));
     }
     const live = document.querySelector("[data-events]");
@@ -157,11 +166,14 @@
       const told = live.querySelector("h1")?.textContent;
       if (told) { document.title = `${told} · batch-orders`; }
     };
-    source.addEventListener("ended", async () => {
+    const ended = async () => {
       source.close();
       const response = await fetched(location.href);
       if (response) { await show(response); focusOn("headline"); }
-    });
+    };
+    source.addEventListener("ended", ended);
+    // A page that was started anew does not have the run under way any more: it says where the run stands.
+    source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) { ended(); } });
     addEventListener("pagehide", () => source.close());
   }
 

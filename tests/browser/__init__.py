@@ -1,0 +1,1 @@
+"""The page in a real browser: Debian's Chromium, without a network, looked at by axe-core and by eye."""

@@ -1,0 +1,213 @@
+"""Every page in every state has no violation that axe-core knows, and nothing stands beyond its edge."""
+
+from __future__ import annotations
+
+import csv
+import re
+import signal
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.looks import Looks
+from tests.browser.sheets import wave
+from tests.browser.team import add, signed_in
+from tests.browser.windows import at_desk
+from tests.program import SAMPLES, Program
+from tests.served import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.browser.windows import Windows
+
+_CASES = SAMPLES.parent / "tests" / "cases"
+
+
+@pytest.fixture
+def looks(axe: str) -> Iterator[Looks]:
+    """What looks; what it found fails the test."""
+    made = Looks(axe)
+    yield made
+    if made.wrong:
+        pytest.fail("\n".join(dict.fromkeys(made.wrong)))
+
+
+def test_coming_in_and_trouble(windows: Windows, looks: Looks, program: Program) -> None:
+    """The way in, the upload, and every sheet that cannot be read as it is."""
+    windows.watch.allow("status of 40[0-9]")
+    with at_desk(program, "--sandbox") as desk:
+        page = windows.open(desk.served)
+        looks.at(page, "login by link")
+        page.goto(desk.served.link)
+        looks.at(page, "a used link")
+
+        page = windows.open(desk)
+        looks.at(page, "upload, first visit")
+        page.goto("/runs")
+        looks.at(page, "no runs")
+        page.goto("/waiting")
+        looks.at(page, "nothing waits")
+        page.goto("/runs/none")
+        looks.at(page, "404")
+        for name, sheet, headline in (
+            ("unreadable", _CASES / "renamed-pdf" / "sheet.xlsx", "This sheet cannot be read"),
+            ("encodings", _CASES / "csv-cp1252" / "sheet.csv", "How is this file written?"),
+            ("sheets", _CASES / "xlsx-two-sheets" / "sheet.xlsx", "Which sheet is meant?"),
+            ("columns missing", SAMPLES / "missing-column.csv", "The columns do not fit yet"),
+            ("other columns", SAMPLES / "legacy-assets.csv", "The columns do not fit yet"),
+        ):
+            page.goto("/")
+            page.locator("#file").set_input_files(sheet)
+            expect(page.locator("h1")).to_have_text(headline)
+            looks.at(page, name)
+        page.get_by_role("link", name="Match the columns").click()
+        expect(page.locator("h1")).to_have_text("Which column is which?")
+        looks.at(page, "columns")
+        page.goto("/")
+        looks.at(page, "upload with sheets")
+
+
+def test_waiting_for_device_hub(windows: Windows, looks: Looks, tmp_path: Path) -> None:
+    """A sheet that is being looked through, and Device Hub that does not answer."""
+    windows.watch.allow("ERR_CONNECTION")  # the page is killed beneath its window
+    with _silent() as port:
+        login = {"base_url": f"http://127.0.0.1:{port}", "client_id": "id", "client_secret": "secret-of-nobody"}
+        program = Program(tmp_path, login | {"timeout": "60s", "ledger": str(tmp_path / "ledger.sqlite")})
+        assert program.run("init", "--new").returncode == 0
+        # Killed: it would wait for the answer that does not come.
+        with at_desk(program, end=signal.SIGKILL) as desk:
+            page = windows.open(desk)
+            page.locator("#file").set_input_files(wave(tmp_path, people=2))
+            expect(page.locator("h1")).to_have_text("Looking through new-hires.csv")
+            looks.at(page, "reading")
+            page.close()
+    program.settings["patience"] = "1s"
+    with at_desk(program) as desk:
+        page = windows.open(desk)
+        page.locator("#file").set_input_files(wave(tmp_path, people=2))
+        expect(page.locator("h1")).to_have_text("This does not work just now")
+        looks.at(page, "Device Hub is down")
+
+
+def test_review_and_confirm(windows: Windows, looks: Looks, program: Program, tmp_path: Path) -> None:
+    """The review of a sheet that needs work, one that is ready, one that is not, one that is ordered; and confirm."""
+    with at_desk(program, "--sandbox") as desk:
+        visitor = desk.visitor
+        mixed, ready = visitor.upload(SAMPLES / "mixed-errors.csv"), visitor.upload(wave(tmp_path, people=4))
+        none = visitor.upload(_nothing_ready(tmp_path))
+        page = windows.open(desk, f"/sheets/{mixed}")
+        looks.at(page, "needs work")
+        page.goto(f"/sheets/{mixed}?show=all")
+        looks.at(page, "all rows")
+        page.goto(f"/sheets/{mixed}?show=all&columns=all")
+        looks.at(page, "all columns")
+        page.goto(f"/sheets/{mixed}?show=held")
+        looks.at(page, "held")
+        page.goto(f"/sheets/{mixed}")
+        page.locator("#D14").click()
+        page.get_by_label("Phone number, row 14").fill("+49 30 23125 105")
+        looks.at(page, "editing")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name=re.compile("^Undo")).wait_for()
+        looks.at(page, "mended")
+        page.goto(f"/sheets/{none}")
+        looks.at(page, "nothing ready")
+        page.goto(f"/sheets/{ready}")
+        looks.at(page, "everything ready")
+        page.get_by_role("link", name="Continue with 4 orders").click()
+        page.get_by_text("Try a few first").click()
+        looks.at(page, "confirm")
+        visitor.ended(visitor.order(ready))
+        page.goto(f"/sheets/{ready}")
+        expect(page.locator("h1")).to_have_text("Everything in this sheet is ordered already")
+        looks.at(page, "ordered already")
+
+
+def test_a_team(windows: Windows, looks: Looks, tmp_path: Path) -> None:
+    """The login with users, and what each of two people sees of a sheet that needs a second yes."""
+    windows.watch.allow("status of 403")
+    settings = {"approval": "required", "users_file": str(tmp_path / "users.json"), "max_orders": "3"}
+    program = Program(tmp_path, settings)
+    for name, role in (("uma", "uploader"), ("ada", "approver")):
+        add(program, name, role)
+    with serving(program, "--sandbox") as served:
+        page = windows.open(served)
+        looks.at(page, "login")
+        page.get_by_label("Name").fill("uma")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        looks.at(page, "login refused")
+        uma, ada = signed_in(windows, served, "uma"), signed_in(windows, served, "ada")
+        uma.locator("#file").set_input_files(wave(tmp_path, people=4))
+        uma.get_by_role("link", name="Continue with 4 orders").click()
+        looks.at(uma, "to be approved")
+        uma.get_by_role("button", name="Ask for approval").click()
+        uma.get_by_text("You asked for approval").wait_for()
+        looks.at(uma, "asked")
+        ada.goto("/runs")
+        looks.at(ada, "asked of her")
+        ada.get_by_role("link", name="new-hires.csv").click()
+        looks.at(ada, "to approve")
+        ada.get_by_role("button", name="Approve 4 orders").click()
+        ada.get_by_text("Approved by ada").wait_for()
+        looks.at(ada, "approved, and too many")
+        uma.goto(uma.url.replace("/confirm?seen=1", "?show=all"))
+        uma.locator("#K2").click()
+        uma.get_by_label("Quantity, row 2").fill("2")
+        uma.get_by_role("button", name="Save").click()
+        uma.get_by_role("link", name="Continue with 4 orders").click()
+        expect(uma.get_by_text("It has to be approved anew")).to_be_visible()
+        looks.at(uma, "void")
+
+
+def test_runs(windows: Windows, looks: Looks, tmp_path: Path) -> None:
+    """A run under way, paused, ended in each way, cut off; the list of runs, and what waits for a person."""
+    ledger = str(tmp_path / "orders.sqlite")
+    program = Program(tmp_path, {"rate": "4/s", "concurrency": "2"})
+    faults = ("--seed", "3", "--fault", "422_plain=0.2", "--fault", "close_after_placing=0.2")
+    with at_desk(program, "--sandbox", "--ledger", ledger, *faults) as desk:
+        visitor = desk.visitor
+        run = visitor.order(visitor.upload(wave(tmp_path)))
+        page = windows.open(desk, f"/runs/{run}")
+        page.locator("section[aria-labelledby=newest] tbody tr").nth(3).wait_for()
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Go on").wait_for()
+        looks.at(page, "paused")
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Pause").wait_for()
+        looks.at(page, "live")
+        page.get_by_role("button", name="Stop after those in flight").click()
+        expect(page.locator("h1")).to_have_text(re.compile("to settle.*not sent yet"))
+        looks.at(page, "ended with unknown ones")
+        page.goto("/runs")
+        looks.at(page, "runs")
+        page.goto("/waiting")
+        looks.at(page, "waiting")
+
+
+def _nothing_ready(folder: Path) -> Path:
+    """A sheet none of whose orders can be sent."""
+    path = wave(folder, people=2)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    out = path.with_name("nothing-ready.csv")
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | {"Quantity": "many"} for row in rows)
+    return out
+
+
+@contextmanager
+def _silent() -> Iterator[int]:
+    """The port of somebody who takes connections and never answers."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(16)
+        yield listening.getsockname()[1]

@@ -1,0 +1,113 @@
+"""What waits for a person is settled with buttons, and shown as settled."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.browser.sheets import wave
+from tests.browser.windows import at_desk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Locator, Page
+
+    from tests.browser.windows import Desk, Windows
+    from tests.program import Program
+
+ANA, BEN, CHLOE = "ana.alvarez@example.com", "ben.carter@example.com", "chloe.dubois@example.com"
+
+
+def test_unknown_orders(windows: Windows, program: Program, tmp_path: Path) -> None:
+    """Of two orders without an answer one was placed (with its number) and one was not: both are settled."""
+    with at_desk(program, "--sandbox", "--fault", "close_after_placing=1") as desk:
+        page = _ordered(windows, desk, wave(tmp_path, people=2))
+        expect(page.locator("h1")).to_have_text("0 of 2 orders are placed, 2 to settle")
+        page.get_by_role("link", name="To settle (2)").click()
+        expect(page.locator("h1")).to_have_text("2 orders wait for a person")
+        _waits(page, ANA).get_by_label("under this order number").fill("174894512352")
+        _waits(page, ANA).get_by_role("button", name="It was placed").click()
+        expect(page.get_by_role("status")).to_contain_text("the order counts as ordered")
+        _waits(page, BEN).get_by_label("Note: what you found, and where").fill("asked the vendor")
+        _waits(page, BEN).get_by_role("button", name=re.compile("^Device Hub does not have it")).click()
+        expect(page.get_by_role("status")).to_contain_text("The next run with its sheet sends it")
+        expect(page.locator("h1")).to_have_text("Nothing waits for you")
+        page.get_by_role("link", name="Runs").click()
+        page.get_by_role("link", name="new-hires.csv").click()
+        row = page.locator("tr", has_text=ANA)
+        expect(row).to_contain_text("174894512352")
+        expect(page.locator("tr", has_text=BEN).locator(".status")).to_contain_text("not sent")
+
+
+def test_a_refused_order(windows: Windows, program: Program, tmp_path: Path) -> None:
+    """An order that Device Hub refused is looked at and sent again as it is."""
+    with at_desk(program, "--sandbox", "--fault", "422_plain=1") as desk:
+        page = _ordered(windows, desk, wave(tmp_path, people=1))
+        expect(page.locator("h1")).to_have_text("0 of 1 order are placed, 1 refused")
+        page.get_by_role("link", name="To settle (1)").click()
+        _waits(page, ANA).get_by_role("button", name="Look at it, mend it or send it again").click()
+        page.get_by_role("link", name="Continue with 1 order").click()
+        expect(page.get_by_text("Orders that Device Hub refused before are sent again as they are.")).to_be_visible()
+        _place(page)
+        expect(page.locator("h1")).to_have_text("0 of 1 order are placed, 1 refused")
+        page.get_by_role("link", name="Runs", exact=True).click()
+        expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_changed_and_held_orders(windows: Windows, program: Program, tmp_path: Path) -> None:
+    """Of changed orders one is kept and one was cancelled; a held one is sent anyway: each is shown as done."""
+    with at_desk(program, "--sandbox") as desk:
+        sheet = wave(tmp_path, people=3)
+        _ordered(windows, desk, sheet)
+        page = _ordered(windows, desk, _next(sheet))
+        page.get_by_role("link", name="To settle (2)").click()
+        expect(page.locator("h1")).to_have_text("3 orders wait for a person")
+        _waits(page, ANA).get_by_role("button", name="Keep what the sheet says: send nothing").click()
+        expect(page.get_by_role("status")).to_contain_text("what the sheet says now counts as ordered")
+        _waits(page, CHLOE).get_by_role("button", name="The vendor cancelled it: order it again").click()
+        expect(page.get_by_role("status")).to_contain_text("The next run with its sheet orders it again")
+        expect(page.locator("h1")).to_have_text("1 order waits for a person")
+        _waits(page, BEN).get_by_label("Note: why it is right").fill("a second desk")
+        _waits(page, BEN).get_by_role("button", name="Send it anyway: look at it and confirm").click()
+        page.get_by_role("link", name="Continue with 1 order").click()
+        expect(page.get_by_text("sent on purpose: a second desk")).to_be_visible()
+        _place(page)
+        expect(page.locator("h1")).to_have_text("The order is placed")
+        page.get_by_role("link", name="To settle").click()
+        expect(page.locator("h1")).to_have_text("Nothing waits for you")
+
+
+def _next(sheet: Path) -> Path:
+    """The sheet a week later: two orders changed, one person has the same again, and somebody is new."""
+    with sheet.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["Quantity"] = "5" if row["Email"] in {ANA, CHLOE} else row["Quantity"]
+        row["Order reference"] = "again" if row["Email"] == BEN else row["Order reference"]
+    rows.append(rows[0] | {"Email": "new.hire@example.com", "First name": "New", "Last name": "Hire"})
+    path = sheet.with_name("next.csv")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _ordered(windows: Windows, desk: Desk, sheet: Path) -> Page:
+    page = windows.open(desk, f"/sheets/{desk.visitor.upload(sheet)}/confirm")
+    _place(page)
+    expect(page.get_by_role("link", name="Download the results")).to_be_visible()
+    return page
+
+
+def _place(page: Page) -> None:
+    page.get_by_label(re.compile("^Yes, order th")).check()
+    page.get_by_role("button", name=re.compile("^Place ")).click()
+
+
+def _waits(page: Page, email: str) -> Locator:
+    return page.locator("article", has_text=email)

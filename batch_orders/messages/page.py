@@ -158,7 +158,8 @@ def ended_headline(ordered: int, tried: int, *, unknown: int, refused: int, left
         return "There was nothing to order"
     if ordered == tried:
         return "The order is placed" if tried == 1 else f"All {tried:,} orders are placed"
-    told = f"{ordered:,} of {count(tried, 'order')} {'is' if ordered == 1 else 'are'} placed"
+    verb = "is" if 1 in (ordered, tried) else "are"
+    told = f"{ordered:,} of {count(tried, 'order')} {verb} placed"
     rest: Sequence[str] = [
         f"{number:,} {what}"
         for number, what in ((unknown, "to settle"), (refused, "refused"), (left, "not sent yet"))

@@ -42,6 +42,8 @@ MAPPING_NAME = "the columns you matched"
 _FRESH = 60.0
 # Seconds for which it counts as made anew: a page that waits for a long one asks again and again.
 _JUST_NOW = 10.0
+# Seconds for which a Device Hub that is away is tried again before the page says so.
+_PATIENCE = 8.0
 # Sheets that are kept judged: a large one takes some hundred MB.
 _MOST_KEPT = 6
 _WORKERS = 2
@@ -67,6 +69,7 @@ class Judging:
     """A judgement that is being made, or is made."""
 
     stage: str = ""
+    stop: Callable[[], object] | None = None
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
     result: Judged | None = None
@@ -112,7 +115,9 @@ class Judge:
     """Judges drafts in threads of its own."""
 
     def __init__(self, world: World, drafts: Drafts) -> None:
-        self._world = world
+        # Somebody looks at the page and can try again: they are told soon that Device Hub does not answer.
+        hub = dataclasses.replace(world.hub, patience=min(world.hub.patience, _PATIENCE))
+        self._world = world = dataclasses.replace(world, hub=hub)
         self._drafts = drafts
         self._catalog = RecentCatalog(world)
         self._kept: OrderedDict[str, tuple[int, Judging]] = OrderedDict()
@@ -120,8 +125,13 @@ class Judge:
         self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="judging")
 
     def close(self) -> None:
-        """Begin nothing new."""
+        """Begin nothing new, and wait for no Device Hub that does not answer."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            judgings = [judging for _, judging in self._kept.values()]
+        for judging in judgings:
+            if judging.stop is not None and not judging.done.is_set():
+                judging.stop()
 
     def look(self, draft: Draft, *, anew: bool = False) -> Judging:
         """The judgement on this version of the draft, perhaps still in the making; `anew` with the stock of now."""
@@ -163,10 +173,13 @@ class Judge:
 
     def _judged(self, draft: Draft, judging: Judging) -> Judged:
         judging.stage = "reading the sheet"
-        world = dataclasses.replace(self._world, progress=_Stages(judging), stop=Stop())
+        stop = Stop()
+        world = dataclasses.replace(self._world, progress=_Stages(judging), stop=stop)
         request = request_for(draft, self._drafts.content(draft), world)
 
         async def steps() -> Judged:
+            loop = asyncio.get_running_loop()
+            judging.stop = lambda: loop.call_soon_threadsafe(stop.because, words.closing())
             report, plan = await wiring.preview(world, request, catalog=self._catalog)
             named = fingerprint(plan, report.mapped)
             catalog = await self._catalog.fetch_catalog()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from batch_orders.web.drafts import Draft
     from batch_orders.web.judging import Judged, Judging
     from batch_orders.web.page import Page
+    from batch_orders.web.people import Person
 
 router = APIRouter()
 
@@ -243,6 +244,7 @@ async def show_confirm(request: Request, draft_id: str) -> Response:
         fingerprint=judged.fingerprint,
         sentence=words.place_sentence(view.ready, view.items, view.countries, page.host),
         is_own=draft.owner == person.name,
+        may_order=_may_order(page, person, draft),
         is_approved=is_approved,
         is_void=draft.approval is not None and not is_approved,
         too_many=max(0, view.ready - page.world.settings.max_orders),
@@ -281,8 +283,7 @@ async def order(
     """Place what was confirmed, unless it is something else by now."""
     page, person = page_of(request), person_of(request)
     draft = page.draft(person, draft_id)
-    may_order = person.may_upload and (draft.owner == person.name or (page.needs_approval and person.may_approve))
-    if not may_order:
+    if not _may_order(page, person, draft):
         raise HTTPException(403, f"This sheet is {draft.owner}’s: only they can order it.")
     if not sure:
         raise HTTPException(400, "Tick the box that says you are sure. Nothing was sent.")
@@ -312,6 +313,11 @@ async def order(
     )
     _change(page, draft, lambda d: d if run.run_id in d.runs else dataclasses.replace(d, runs=(*d.runs, run.run_id)))
     return RedirectResponse(f"/runs/{run.run_id}", status_code=303)
+
+
+def _may_order(page: Page, person: Person, draft: Draft) -> bool:
+    """Whether this is their own sheet, or one that they may approve."""
+    return person.may_upload and (draft.owner == person.name or (page.needs_approval and person.may_approve))
 
 
 def _most_orders(text: str) -> int | None:

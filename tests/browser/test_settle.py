@@ -47,13 +47,13 @@ def test_a_refused_order(windows: Windows, program: Program, tmp_path: Path) -> 
     """An order that Device Hub refused is looked at and sent again as it is."""
     with at_desk(program, "--sandbox", "--fault", "422_plain=1") as desk:
         page = _ordered(windows, desk, wave(tmp_path, people=1))
-        expect(page.locator("h1")).to_have_text("0 of 1 order are placed, 1 refused")
+        expect(page.locator("h1")).to_have_text("0 of 1 order is placed, 1 refused")
         page.get_by_role("link", name="To settle (1)").click()
         _waits(page, ANA).get_by_role("button", name="Look at it, mend it or send it again").click()
         page.get_by_role("link", name="Continue with 1 order").click()
         expect(page.get_by_text("Orders that Device Hub refused before are sent again as they are.")).to_be_visible()
         _place(page)
-        expect(page.locator("h1")).to_have_text("0 of 1 order are placed, 1 refused")
+        expect(page.locator("h1")).to_have_text("0 of 1 order is placed, 1 refused")
         page.get_by_role("link", name="Runs", exact=True).click()
         expect(page.locator("tbody tr")).to_have_count(2)
 

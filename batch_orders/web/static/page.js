@@ -140,6 +140,11 @@
     const input = drop.querySelector("input[type=file]");
     const send = () => {
       if (!input.files.length) { return; }
+      if (input.files[0].size > Number(drop.dataset.most)) {  // the server would hang up in the middle of it
+        drop.querySelector(".picked").textContent = drop.dataset.tooLarge;
+        input.value = "";
+        return;
+      }
       drop.querySelector(".picked").textContent = `Uploading ${input.files[0].name} …`;
       form.requestSubmit();
     };

@@ -57,7 +57,8 @@ class Told:
 class GridCell:
     """A cell of the grid.
 
-    `severity` is that of its worst finding ("" without one), `choices` the name of a list to pick from.
+    `severity` is that of its worst finding ("" without one), `choices` the name of a list to pick from; a plain one
+    stands in the grid a second time, with its findings.
     """
 
     name: str
@@ -69,14 +70,15 @@ class GridCell:
     told: tuple[Told, ...] = ()
     choices: str = ""
     is_mended: bool = False
+    is_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridRow:
     """A row of the grid.
 
-    `release` is the order's id where it is held and may be sent on purpose; `beside` are cells with findings that have
-    no column of their own.
+    `release` is the order's id where it is held and may be sent on purpose; `beside` are the cells with findings, where
+    these stand together and not in columns of their own.
     """
 
     number: int
@@ -333,21 +335,23 @@ class _Grid:
             status=result.status.value,
             name=words.NAMES[result.status],
             sign=words.SIGNS[result.status],
-            cells=tuple(self._cell(row, position) for position in columns),
+            cells=tuple(self._cell(row, position, is_plain=is_stacked) for position in columns),
             told=tuple(dict.fromkeys(told)),
             release=self._release.get(number, ""),
-            beside=tuple(self._beside(row, columns)) if is_stacked else (),
+            beside=tuple(self._with_findings(row)) if is_stacked else (),
         )
 
-    def _beside(self, row: int, columns: Sequence[int]) -> Iterable[GridCell]:
-        """The row's cells with findings that stand in none of these columns."""
+    def _with_findings(self, row: int) -> Iterable[GridCell]:
+        """The row's cells that have any."""
         for position in range(len(self._sheet.headers)):
-            if position not in columns and self._sheet.cell(row, position) in self._by_cell:
+            if self._sheet.cell(row, position) in self._by_cell:
                 yield self._cell(row, position)
 
-    def _cell(self, row: int, position: int) -> GridCell:
+    def _cell(self, row: int, position: int, *, is_plain: bool = False) -> GridCell:
+        """A cell; a plain one stands elsewhere with its findings, and says here only what is in it."""
         cell = self._sheet.cell(row, position)
-        findings = self._by_cell.get(cell, ())
+        found = self._by_cell.get(cell, ())
+        is_plain, findings = (bool(found), ()) if is_plain else (False, found)
         ours = self._ours.get(cell.column)
         return GridCell(
             name=str(cell),
@@ -359,6 +363,7 @@ class _Grid:
             told=tuple(dict.fromkeys(map(_told, findings))),
             choices=_CHOICES.get(ours, "") if ours else "",
             is_mended=cell in self._mended,
+            is_plain=is_plain,
         )
 
     def groups(self) -> tuple[Group, ...]:

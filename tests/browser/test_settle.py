@@ -64,7 +64,7 @@ def test_changed_and_held_orders(windows: Windows, program: Program, tmp_path: P
         sheet = wave(tmp_path, people=3)
         _ordered(windows, desk, sheet)
         page = _ordered(windows, desk, _next(sheet))
-        page.get_by_role("link", name="To settle (2)").click()
+        page.get_by_role("link", name="To settle (3)").click()
         expect(page.locator("h1")).to_have_text("3 orders wait for a person")
         _waits(page, ANA).get_by_role("button", name="Keep what the sheet says: send nothing").click()
         expect(page.get_by_role("status")).to_contain_text("what the sheet says now counts as ordered")

@@ -62,6 +62,11 @@ _INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"allow it with --max-orders, or place a few first with --limit",
          "ask whoever runs this page to raise max_orders, or place a few first"),
         (r" \(submit the results file with the same --mapping\)", ""),
+        (r"\(The value is the constant in the mapping file [^:]*: change it there\.\)",
+         "(It is what stands under “Or always the same”: change it there.)"),
+        (r"\(The mapping file .*? makes this value of the cell: change it there, or the cell\.\)",
+         "(It is made of the cell as the columns are matched: change it there, or the cell.)"),
+        (r"By the mapping file, ", "As the columns are matched, "),
         (r"run the same command again", "upload it again"),
         (r"Run the same command again\.", "Try it again."),
         (r"submit again", "send it again"),
@@ -91,14 +96,13 @@ def ready_headline(ready: int, orders: int, *, done: int, asides: bool) -> str:
     """Where a sheet stands, in one sentence."""
     if not orders:
         return "No row of this sheet is an order yet"
-    if ready == orders:
-        return "The order is ready" if orders == 1 else f"All {orders:,} orders are ready"
-    if done == orders:
+    if done == orders and not asides:
         return "Everything in this sheet is ordered already"
+    rest = orders - done
+    if ready == rest and ready:
+        return "The order is ready" if rest == 1 else f"All {rest:,} orders are ready"
     if ready:
-        verb = "is" if ready == 1 else "are"
-        rest = orders - done if done and not asides else orders
-        return f"{ready:,} of {count(rest, 'order')} {verb} ready"
+        return f"{ready:,} of {count(rest, 'order')} {'is' if ready == 1 else 'are'} ready"
     return "No order is ready yet"
 
 
@@ -199,6 +203,26 @@ def link_used_up() -> str:
     return "This link was used already, or is an old one. It works once: stop the page and start it for a new one."
 
 
+def ordered_already(row: int) -> str:
+    """A row that somebody wants to change is placed."""
+    return f"Row {row} is ordered already, so it stays as it was ordered. Nothing was changed."
+
+
+def the_only_row() -> str:
+    """A sheet would have no rows left."""
+    return "This is the only row of the sheet. Nothing was changed."
+
+
+def left_out(row: int) -> str:
+    """A row that was left out, to be undone."""
+    return f"Row {row} is left out"
+
+
+def look_it_up_first() -> str:
+    """A verdict without the tick that says it is meant."""
+    return "Look the order up at Device Hub first, then tick the box that says so. Nothing was settled."
+
+
 def still_looking() -> str:
     """Something is to be changed in a sheet that is not judged yet."""
     return "The sheet is still being looked through. Nothing was changed; try again in a moment."
@@ -285,7 +309,7 @@ def may_only_look() -> str:
 
 def number_needed() -> str:
     """An order that is said to be placed, without its number."""
-    return "Write the order number that Device Hub has for it. Nothing was settled."
+    return "Write the order number that Device Hub has for it, in one word. Nothing was settled."
 
 
 def no_such_limit() -> str:

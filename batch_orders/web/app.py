@@ -60,10 +60,19 @@ async def _broken(request: Request, error: Exception) -> Response:
     return await _told(request, 500, words.unexpected(type(error).__name__), "")
 
 
+def _where_from(request: Request) -> str:
+    """The page that a person was on, where that is one of ours."""
+    came = urlsplit(request.headers.get("referer", ""))
+    is_ours = came.netloc == request.headers.get("host", "") and came.path.startswith("/") and request.method == "POST"
+    return came.path + (f"?{came.query}" if came.query else "") if is_ours and not came.path.startswith("//") else ""
+
+
 async def _told(request: Request, status: int, message: str, hint: str) -> Response:
     """An error as a page; where even that fails, as plain text."""
     try:
-        return await page_of(request).render(request, "error.html", status, message=message, hint=hint)
+        return await page_of(request).render(
+            request, "error.html", status, message=message, hint=hint, back=_where_from(request)
+        )
     except Exception as error:  # noqa: BLE001 - the ledger cannot be read, say: the message is what counts
         get_logger().error("unexpected", exc_info=error)
         return PlainTextResponse(f"{message} {hint}".strip(), status_code=status)

@@ -27,7 +27,7 @@ from batch_orders.adapters.private_files import create_private, replace_private
 from batch_orders.models import Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
@@ -57,7 +57,8 @@ class Draft:
     """One uploaded sheet. `version` counts its changes; `uploaded_at` is in seconds since the epoch.
 
     `mapping` is a mapping file's text ("" without one), `released` are ids of held orders that are sent on purpose,
-    `retry_rejected` says that refused ones are sent again; `note` is why. `runs` are the runs that ordered from it.
+    `retry_rejected` says that refused ones are sent again; `note` is why. `reason` is what kept the orders back in the
+    run that the draft was made of. `runs` are the runs that ordered from it.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Draft:
     released: tuple[str, ...] = ()
     retry_rejected: bool = False
     note: str = ""
+    reason: str = ""
     asked: bool = False
     approval: Approval | None = None
     runs: tuple[str, ...] = ()
@@ -87,9 +89,14 @@ class Draft:
         step = Step(id=secrets.token_hex(4), label=label, cells=changes)
         return dataclasses.replace(self, steps=(*self.steps, step))
 
-    def without(self, step_id: str) -> Draft:
-        """The draft with one step undone; what was mended later at the same cell stays."""
-        return dataclasses.replace(self, steps=tuple(step for step in self.steps if step.id != step_id))
+    def without(self, step_id: str, *, but_rows: Collection[int] = ()) -> Draft:
+        """The draft with one step undone, but for these rows; what was mended later at the same cell stays."""
+        steps = []
+        for step in self.steps:
+            left = tuple(cell for cell in step.cells if step.id != step_id or cell[0] in but_rows)
+            if left:
+                steps.append(dataclasses.replace(step, cells=left))
+        return dataclasses.replace(self, steps=tuple(steps))
 
 
 def shown_name(name: str) -> str:
@@ -196,6 +203,7 @@ def _read(parts: Mapping[str, Any]) -> Draft:
         **{
             **parts,
             "steps": tuple(steps),
+            "reason": parts.get("reason", ""),
             "released": tuple(parts["released"]),
             "approval": Approval(**parts["approval"]) if parts["approval"] else None,
             "runs": tuple(parts["runs"]),

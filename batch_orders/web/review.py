@@ -88,6 +88,7 @@ class GridRow:
     cells: tuple[GridCell, ...]
     told: tuple[Told, ...] = ()
     release: str = ""
+    may_leave_out: bool = False
     beside: tuple[GridCell, ...] = ()
 
 
@@ -143,15 +144,21 @@ class Review:
     places: tuple[tuple[str, int], ...]
     shipping: tuple[tuple[str, int], ...]
     every_column: bool
+    unused: tuple[str, ...] = ()
+    ignores_dates: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a person asked to see: which rows, which page of them, every column or those with findings."""
+    """What a person asked to see: which rows, which page of them, every column or those with findings.
+
+    `ignores_dates` says that start dates mean nothing here.
+    """
 
     show: str = ""
     page: int = 1
     every_column: bool = False
+    ignores_dates: bool = False
 
 
 def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Look) -> Review:
@@ -177,7 +184,7 @@ def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Loo
         items=totals.items,
         countries=len(totals.places),
         waiting=waiting,
-        facts=totals.facts(ready, len(report.orders), report.findings),
+        facts=totals.facts(ready, len(report.orders) - done, report.findings),
         chips=chips,
         show=show,
         headers=tuple(report.mapped.sheet.headers[column] for column in columns),
@@ -193,6 +200,8 @@ def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Loo
         places=tuple(totals.places.most_common()),
         shipping=tuple(totals.shipping.most_common()),
         every_column=look.every_column,
+        unused=grid.unused(ignores_dates=look.ignores_dates),
+        ignores_dates=look.ignores_dates and grid.has_dates,
     )
 
 
@@ -301,6 +310,23 @@ class _Grid:
             case _:
                 return True
 
+    @property
+    def has_dates(self) -> bool:
+        """Whether somebody wrote start dates."""
+        return any(self._mapped.values(Column.START_DATE))
+
+    def unused(self, *, ignores_dates: bool) -> tuple[str, ...]:
+        """The headers of columns that hold something and are not ordered by."""
+        used = {position for sources in self._mapped.sources.values() for position in sources}
+        if ignores_dates:
+            used -= set(self._mapped.sources.get(Column.START_DATE, ()))
+        used |= set(self._mapped.results)
+        return tuple(
+            header
+            for position, header in enumerate(self._sheet.headers)
+            if header.strip() and position not in used and any(self._sheet.frame[position])
+        )
+
     def columns(self, rows: Sequence[int], *, every: bool) -> tuple[list[int], bool]:
         """Which of the sheet's columns (positions) are shown: the person, then those with findings in these rows.
 
@@ -338,6 +364,7 @@ class _Grid:
             cells=tuple(self._cell(row, position, is_plain=is_stacked) for position in columns),
             told=tuple(dict.fromkeys(told)),
             release=self._release.get(number, ""),
+            may_leave_out=result.status in {RowStatus.INVALID, RowStatus.HELD, RowStatus.REJECTED},
             beside=tuple(self._with_findings(row)) if is_stacked else (),
         )
 
@@ -352,6 +379,7 @@ class _Grid:
         cell = self._sheet.cell(row, position)
         found = self._by_cell.get(cell, ())
         is_plain, findings = (bool(found), ()) if is_plain else (False, found)
+        is_plain = is_plain or self._report.rows[row].status in _DONE
         ours = self._ours.get(cell.column)
         return GridCell(
             name=str(cell),
@@ -372,7 +400,7 @@ class _Grid:
         for cell, findings in self._by_cell.items():
             for finding in findings:
                 mends = finding.suggestions or _YES_OR_NO.get(finding.code, ())
-                if finding.severity is Severity.ERROR and mends and finding.code not in _NOT_FOR_THE_CELL:
+                if finding.severity is Severity.ERROR and finding.code not in _NOT_FOR_THE_CELL:
                     text = self._sheet.text(cell)
                     alike[cell.column, text, finding.code, mends[:_MOST_SUGGESTED]].append(finding)
         groups = [
@@ -386,12 +414,19 @@ class _Grid:
                 choices=_CHOICES.get(self._ours.get(column, Column.EMAIL), ""),
             )
             for (column, text, _, mends), found in alike.items()
+            if mends or (len(found) > 1 and text.strip())
         ]
         return tuple(sorted(groups, key=lambda group: -group.rows)[:_MOST_GROUPS])
 
     def _header(self, column: int) -> str:
         ours = self._ours.get(column)
         return self._sheet.headers[column - self._sheet.first_column] or (COLUMN_NAMES[ours] if ours else "")
+
+
+def ordered_rows(report: Report) -> frozenset[int]:
+    """The numbers of the rows that are placed: they stay as they were ordered."""
+    numbers = report.mapped.sheet.row_numbers
+    return frozenset(n for n, row in zip(numbers, report.rows, strict=True) if row.status in _DONE)
 
 
 def alike(report: Report, column: int, value: str) -> Mapping[Cell, str]:

@@ -56,7 +56,7 @@ async def show_runs(request: Request) -> Response:
 
 
 @router.get("/runs/{run_id}")
-async def show_run(request: Request, run_id: str, show: str = "", at: int = 1) -> Response:
+async def show_run(request: Request, run_id: str, show: str = "", at: int = 1, settled: str = "") -> Response:
     """A run as it stands: under way here, or as the ledger has it."""
     page, person = page_of(request), person_of(request)
     live = page.live.find(run_id)
@@ -71,10 +71,14 @@ async def show_run(request: Request, run_id: str, show: str = "", at: int = 1) -
     draft = page.drafts.of_run(run_id)
     if report is None:
         nothing = LedgerError(words.no_orders_planned())
-        return await page.render(request, "ended.html", step=5, record=run, draft=draft, view=None, trouble=nothing)
+        return await page.render(
+            request, "ended.html", step=5, record=run, draft=draft, view=None, trouble=nothing, settled=""
+        )
     trouble = live.trouble if live else None
     view = await run_sync(_ended_view, run, report, show, at, kept.is_alive)
-    return await page.render(request, "ended.html", step=5, record=run, draft=draft, view=view, trouble=trouble)
+    return await page.render(
+        request, "ended.html", step=5, record=run, draft=draft, view=view, trouble=trouble, settled=settled
+    )
 
 
 @router.get("/runs/{run_id}/events")

@@ -19,7 +19,7 @@ from batch_orders.web import matching
 from batch_orders.web.drafts import Approval, shown_name
 from batch_orders.web.judging import MAPPING_NAME
 from batch_orders.web.page import page_of, person_of
-from batch_orders.web.review import Look, alike, review
+from batch_orders.web.review import Look, alike, ordered_rows, review
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ router = APIRouter()
 # Seconds that a page waits for a judgement before it shows that it is being made.
 _WAIT = 1.5
 _LONGEST_TEXT = 2_000
-_SHEETS_SHOWN = 8
+_SHEETS_SHOWN = 50
 
 
 @router.get("/")
@@ -82,7 +82,8 @@ async def show_review(  # noqa: PLR0917 - the query's own parameters
         return await _show_progress(request, page, draft)
     if judged.report is None or judged.plan is None or judged.catalog is None:
         return await _show_trouble(request, page, draft, judged)
-    look = Look(show=show, page=at, every_column=columns == "all")
+    ignores_dates = page.world.settings.order_ahead is None
+    look = Look(show=show, page=at, every_column=columns == "all", ignores_dates=ignores_dates)
     view = await run_sync(review, draft, judged.report, judged.plan, judged.catalog, look)
     sheet = judged.report.mapped.sheet
     return await page.render(
@@ -130,7 +131,7 @@ async def mend(  # noqa: PLR0917 - the form's own fields
     request: Request,
     draft_id: str,
     column: Annotated[int, Form()],
-    after: Annotated[str, Form()],
+    after: Annotated[str, Form()] = "",
     row: Annotated[int, Form()] = 0,
     before: Annotated[str, Form()] = "",
     back: Annotated[str, Form()] = "",
@@ -148,6 +149,8 @@ async def mend(  # noqa: PLR0917 - the form's own fields
         if row not in sheet.row_numbers or not 0 <= column - sheet.first_column < len(sheet.headers):
             raise HTTPException(400, "There is no such cell in this sheet.")
         cells: Mapping[Cell, str] = {cell: sheet.text(cell)}
+        if row in ordered_rows(report):
+            raise HTTPException(409, words.ordered_already(row))
     else:
         cells = alike(report, column, before)
     changes = {cell: (text, after) for cell, text in cells.items() if text != after}
@@ -165,7 +168,31 @@ async def undo(
     """Take one mend back."""
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
-    return _to(_change(page, draft, lambda draft: draft.without(step)), back, "#mend")
+    report = (await _judged_for_a_change(page, draft)).report
+    assert report is not None  # noqa: S101 - looked at
+    # What was ordered stays as it was ordered.
+    kept = ordered_rows(report)
+    return _to(_change(page, draft, lambda draft: draft.without(step, but_rows=kept)), back, "#mend")
+
+
+@router.post("/sheets/{draft_id}/leave-out")
+async def leave_out(
+    request: Request, draft_id: str, row: Annotated[int, Form()], back: Annotated[str, Form()] = ""
+) -> Response:
+    """Empty a whole row: it is then no row any more, until that is undone."""
+    page = page_of(request)
+    draft = page.draft(person_of(request), draft_id, to_change=True)
+    report = (await _judged_for_a_change(page, draft)).report
+    assert report is not None  # noqa: S101 - looked at
+    sheet = report.mapped.sheet
+    if row not in sheet.row_numbers or row in ordered_rows(report):
+        raise HTTPException(409, words.ordered_already(row))
+    if len(sheet.row_numbers) == 1:
+        raise HTTPException(409, words.the_only_row())
+    position = sheet.row_numbers.index(row)
+    cells = [sheet.cell(position, column) for column in range(len(sheet.headers))]
+    changes = {cell: (sheet.text(cell), "") for cell in cells if sheet.text(cell)}
+    return _to(_change(page, draft, lambda draft: draft.mended(words.left_out(row), changes)), back, "#mend")
 
 
 @router.post("/sheets/{draft_id}/release")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Request
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 router = APIRouter()
 
 _LONGEST_NOTE = 2_000
+# Nobody documents what an order number looks like; a sentence, or a slip of the hand, is none.
+_NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/#:-]{0,63}")
+_RUN = re.compile(r"/runs/[0-9a-f-]{1,40}")
 
 
 @router.get("/waiting")
-async def show_waiting(request: Request, settled: str = "") -> Response:
+async def show_waiting(request: Request, settled: str = "", order: str = "") -> Response:
     """The queue: unknown, changed, rejected and held orders, each with what helps to decide."""
     page, person = page_of(request), person_of(request)
     waiting, held = await page.waiting(person)
@@ -38,22 +42,31 @@ async def show_waiting(request: Request, settled: str = "") -> Response:
 
     told = await page.in_ledger(ask)
     return await page.render(
-        request, "waiting.html", orders=told, held=[(each.run, each.order) for each in held], settled=settled[:200]
+        request,
+        "waiting.html",
+        orders=told,
+        held=[(each.run, each.order) for each in held],
+        settled=settled,
+        about=await _email_of(page, person, order) if settled and order else "",
     )
 
 
 @router.post("/waiting/{order}/settle")
-async def settle(
+async def settle(  # noqa: PLR0917 - the form's own fields
     request: Request,
     order: str,
     verdict: Annotated[str, Form()],
     number: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
+    sure: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
 ) -> Response:
     """A person's verdict on an order, as the command line's `settle` has it."""
     page, person = page_of(request), person_of(request)
     found = await _order_to_settle(page, person, order)
-    if verdict == "placed" and not number.strip():
+    if not sure:
+        raise HTTPException(400, words.look_it_up_first())
+    if verdict == "placed" and not _NUMBER.fullmatch(number.strip()):
         raise HTTPException(400, words.number_needed())
     said = f"{note.strip()[:_LONGEST_NOTE]} ({person.name}, on the page)".strip()
 
@@ -73,7 +86,9 @@ async def settle(
 
     await page.in_ledger(record)
     page.judge.forget()
-    return RedirectResponse(f"/waiting?settled={verdict}", status_code=303)
+    if _RUN.fullmatch(back):
+        return RedirectResponse(f"{back}?settled={verdict}", status_code=303)
+    return RedirectResponse(f"/waiting?settled={verdict}&order={order_id(found.key)}", status_code=303)
 
 
 @router.post("/waiting/{order}/again")
@@ -100,6 +115,7 @@ async def again(
         released=() if is_refused else (order,),
         retry_rejected=is_refused,
         note=note.strip()[:_LONGEST_NOTE],
+        reason=words.on_page(next(each.message for each in report.orders if each.key == key)) if report else "",
     )
     return RedirectResponse(f"/sheets/{draft}", status_code=303)
 
@@ -125,6 +141,14 @@ def _told(order: Remembered, evidence: Sequence[str]) -> dict[str, Any]:
         "evidence": list(map(words.on_page, evidence)),
         "run_id": order.run_id or "",
     }
+
+
+async def _email_of(page: Page, person: Person, name: str) -> str:
+    """Whose order was settled; "" where that is not for this person to know."""
+    try:
+        return (await _order_to_settle(page, person, name)).email
+    except HTTPException:
+        return ""
 
 
 async def _order_to_settle(page: Page, person: Person, name: str) -> Remembered:

@@ -30,9 +30,11 @@ def test_unknown_orders(windows: Windows, program: Program, tmp_path: Path) -> N
         page.get_by_role("link", name="To settle (2)").click()
         expect(page.locator("h1")).to_have_text("2 orders wait for a person")
         _waits(page, ANA).get_by_label("under this order number").fill("174894512352")
+        _looked_up(page, ANA)
         _waits(page, ANA).get_by_role("button", name="It was placed").click()
         expect(page.get_by_role("status")).to_contain_text("the order counts as ordered")
         _waits(page, BEN).get_by_label("Note: what you found, and where").fill("asked the vendor")
+        _looked_up(page, BEN)
         _waits(page, BEN).get_by_role("button", name=re.compile("^Device Hub does not have it")).click()
         expect(page.get_by_role("status")).to_contain_text("The next run with its sheet sends it")
         expect(page.locator("h1")).to_have_text("Nothing waits for you")
@@ -66,8 +68,10 @@ def test_changed_and_held_orders(windows: Windows, program: Program, tmp_path: P
         page = _ordered(windows, desk, _next(sheet))
         page.get_by_role("link", name="To settle (3)").click()
         expect(page.locator("h1")).to_have_text("3 orders wait for a person")
+        _looked_up(page, ANA)
         _waits(page, ANA).get_by_role("button", name="Keep what the sheet says: send nothing").click()
         expect(page.get_by_role("status")).to_contain_text("what the sheet says now counts as ordered")
+        _looked_up(page, CHLOE)
         _waits(page, CHLOE).get_by_role("button", name="The vendor cancelled it: order it again").click()
         expect(page.get_by_role("status")).to_contain_text("The next run with its sheet orders it again")
         expect(page.locator("h1")).to_have_text("1 order waits for a person")
@@ -107,6 +111,10 @@ def _ordered(windows: Windows, desk: Desk, sheet: Path) -> Page:
 def _place(page: Page) -> None:
     page.get_by_label(re.compile("^Yes, order th")).check()
     page.get_by_role("button", name=re.compile("^Place ")).click()
+
+
+def _looked_up(page: Page, email: str) -> None:
+    _waits(page, email).get_by_label("I looked this order up at Device Hub").check()
 
 
 def _waits(page: Page, email: str) -> Locator:

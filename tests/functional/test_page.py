@@ -218,3 +218,64 @@ def test_the_samples_are_shown(visitor: Visitor) -> None:
     draft = visitor.upload(SAMPLES / "rolling-nightly.csv")
     visitor.ended(visitor.order(draft))
     assert _headline(visitor.review(draft).text) == "Everything in this sheet is ordered already"
+
+
+def test_a_cell_is_emptied(visitor: Visitor) -> None:
+    """What is to be blank can be made blank."""
+    draft = _sent(visitor, "blank.csv", "\n".join([_HEADERS, _row("blanka"), _row("blankb")]))
+    answer = visitor.post(f"/sheets/{draft}/mend", row=2, column=6, after="")
+    assert answer.status_code == 200
+    shown = visitor.review(draft).text
+    assert _headline(shown) == "1 of 2 orders is ready"
+    assert "→ blank" in shown
+
+
+def test_a_row_is_left_out_and_taken_back(visitor: Visitor) -> None:
+    """A total below the table, say: it is no row any more, until that is undone."""
+    total = "," * 9 + "Total,2"
+    draft = _sent(visitor, "total.csv", "\n".join([_HEADERS, _row("totala"), _row("totalb"), total]))
+    assert "Leave this row out" in visitor.review(draft).text
+    visitor.post(f"/sheets/{draft}/leave-out", row=4)
+    shown = visitor.review(draft).text
+    assert "2 rows" in shown
+    assert "Row 4 is left out" in shown
+    step = re.findall(r'name="step" value="([0-9a-f]+)"', shown)
+    visitor.post(f"/sheets/{draft}/undo", step=step[0])
+    assert "3 rows" in visitor.review(draft).text
+
+
+def test_what_is_ordered_stays_as_it_was_ordered(visitor: Visitor) -> None:
+    """Neither a mend nor an undo changes a placed row; what the undo is about elsewhere is undone."""
+    rows = [
+        _row("placed", item="Logitech M185 Wireles Mouse"),
+        _row("open", item="Logitech M185 Wireles Mouse", quantity="0"),
+    ]
+    draft = _sent(visitor, "stays.csv", "\n".join([_HEADERS, *rows]))
+    visitor.post(f"/sheets/{draft}/mend", column=10, before="Logitech M185 Wireles Mouse", after=TITLE)
+    visitor.ended(visitor.order(draft))
+    visitor.review(draft)
+    for change in ({"row": 2, "column": 1, "after": "other@example.com"}, {"row": 2, "column": 11, "after": "9"}):
+        assert visitor.post(f"/sheets/{draft}/mend", **change).status_code == 409
+    assert visitor.post(f"/sheets/{draft}/leave-out", row=2).status_code == 409
+    (step,) = set(re.findall(r'name="step" value="([0-9a-f]+)"', visitor.review(draft).text))
+    visitor.post(f"/sheets/{draft}/undo", step=step)
+    shown = visitor.review(draft, "?show=all").text
+    assert "1 order was placed before" in shown
+    assert shown.count("Logitech M185 Wireles Mouse") >= 1  # the open row's, again
+
+
+def test_columns_that_are_not_used_are_named(visitor: Visitor) -> None:
+    """Nobody believes that a start date counts where it does not."""
+    header, row = f"{_HEADERS},Start date,Cost centre", f"{_row('dated')},2031-02-31,K1"
+    shown = visitor.review(_sent(visitor, "dated.csv", f"{header}\n{row}\n")).text
+    assert "Not used: Start date, Cost centre." in shown
+    assert "order_ahead is not set" in shown
+
+
+def test_the_same_slip_without_a_suggestion_is_mended_in_all_rows(visitor: Visitor) -> None:
+    """Typed once, for every row that has it."""
+    rows = [_row(name, quantity="lots") for name in ("slipa", "slipb", "slipc")]
+    draft = _sent(visitor, "slips.csv", "\n".join([_HEADERS, *rows]))
+    assert "Use it for all 3" in visitor.review(draft).text
+    visitor.post(f"/sheets/{draft}/mend", column=11, before="lots", after="4")
+    assert _headline(visitor.review(draft).text) == "All 3 orders are ready"

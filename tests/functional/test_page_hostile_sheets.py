@@ -463,7 +463,10 @@ def test_markup_on_every_page(seen: tuple[Visitor, Program]) -> None:
     assert "&lt;xss" in everything
     unknown = re.search(r'action="/waiting/([0-9a-f]{12})/settle"', you.get("/waiting").text)
     assert unknown
-    you.post(f"/waiting/{unknown[1]}/settle", verdict="placed", number=PAYLOAD, note=PAYLOAD)
+    refused = you.post(f"/waiting/{unknown[1]}/settle", verdict="placed", number=PAYLOAD, note=PAYLOAD, sure="yes")
+    assert refused.status_code == 400
+    assert_harmless(refused.text)
+    you.post(f"/waiting/{unknown[1]}/settle", verdict="placed", number="174894512399", note=PAYLOAD, sure="yes")
     for path in (f"/runs/{run}", "/waiting"):
         assert_harmless(you.get(path).text)
 

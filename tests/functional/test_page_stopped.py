@@ -110,8 +110,8 @@ def test_killed_in_the_middle_of_a_run(program: Program, hub: RunningHub) -> Non
         unknown = set(re.findall(r'action="/waiting/([0-9a-f]{12})/settle"', you.get("/waiting").text))
         assert len(unknown) <= 4
         for order in unknown:
-            assert you.post(f"/waiting/{order}/settle", verdict="nonsense").status_code == 400
-            assert you.post(f"/waiting/{order}/settle", verdict="placed").status_code == 400
+            assert you.post(f"/waiting/{order}/settle", verdict="nonsense", sure="yes").status_code == 400
+            assert you.post(f"/waiting/{order}/settle", verdict="placed", sure="yes").status_code == 400
     now = placed(hub, "kill")
     assert max(now.values()) == 1
     assert 40 - len(unknown) <= len(now) <= 40

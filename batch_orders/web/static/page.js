@@ -4,6 +4,13 @@
 (() => {
   const main = () => document.querySelector("main");
   let waiting = null;
+  let last = Promise.resolve();
+
+  /** One thing after the other: a cell that is opened while another is being saved waits for that. */
+  function inTurn(act) {
+    last = last.then(act, act);
+    return last;
+  }
 
   /** Show another page in the place of this one, without losing the place on it. */
   async function show(response, { push = false } = {}) {
@@ -16,6 +23,10 @@
     const next = new DOMParser().parseFromString(text, "text/html");
     const place = new URL(response.url);
     if (!next.querySelector("main")) { location.assign(response.url); return; }
+    if (!response.ok && document.querySelector(".scroll")) {  // what was typed elsewhere on this page stays
+      alertOnPage(next.querySelector(".message")?.textContent.trim() ?? "");
+      return;
+    }
     const left = document.querySelector(".scroll")?.scrollLeft ?? 0;
     document.title = next.title;
     for (const selector of [".top", "main", ".bar-place"]) {
@@ -68,10 +79,19 @@
     const link = event.target.closest("a[data-swap]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) { return; }
     event.preventDefault();
-    const response = await fetched(link.href);
-    if (response) { await show(response, { push: !("edit" in link.dataset) }); }
-    const input = document.querySelector(".edit input[name=after]");
-    if (input) { input.focus(); input.select(); } else { focusOn(link.id || link.dataset.focus); }
+    inTurn(async () => {
+      const response = await fetched(link.href);
+      if (response) { await show(response, { push: !("edit" in link.dataset) }); }
+      const input = document.querySelector(".edit input[name=after]");
+      if (input) { input.focus(); input.select(); } else { focusOn(link.id || link.dataset.focus); }
+    });
+  });
+
+  /** What was typed in a cell is saved when the cell is left. */
+  document.addEventListener("focusout", (event) => {
+    const form = event.target.closest?.("form.edit");
+    if (!form || event.target.name !== "after" || form.contains(event.relatedTarget)) { return; }
+    if (form.isConnected && !form.dataset.sent && event.target.value !== event.target.defaultValue) { form.requestSubmit(); }
   });
 
   document.addEventListener("submit", async (event) => {
@@ -81,15 +101,32 @@
     }
     if (!form.matches("form[data-swap]")) { return; }
     event.preventDefault();
-    const row = [...document.querySelectorAll(".scroll tbody tr")].indexOf(form.closest("tr"));
-    const response = await fetched(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-    if (!response) { return; }
-    await show(response);
-    focusOn(form.dataset.focus, row);
+    if (form.dataset.sent) { return; }
+    form.dataset.sent = "yes";
+    const body = new URLSearchParams(new FormData(form));
+    inTurn(async () => {
+      const row = [...document.querySelectorAll(".scroll tbody tr")].indexOf(form.closest("tr"));
+      const response = await fetched(form.action, { method: "POST", body });
+      if (!response?.ok) { delete form.dataset.sent; }  // else the cell would be saved again when it goes
+      if (!response) { return; }
+      const typing = document.querySelector(".edit input[name=after]");
+      await show(response);
+      if (!typing || typing.form === form) { focusOn(form.dataset.focus, row); }
+    });
+  });
+
+  /** The act says how many orders it will place. */
+  document.addEventListener("input", (event) => {
+    const act = event.target.id === "limit" && document.querySelector("button[form=place]");
+    if (!act) { return; }
+    act.dataset.all ??= act.textContent;
+    const few = Number(event.target.value);
+    act.textContent = few > 0 ? act.dataset.all.replace(/^Place ([\d,]+) /, (_, all) => `Place ${few} of ${all} `) : act.dataset.all;
   });
 
   document.addEventListener("keydown", async (event) => {
     if (event.key === "Escape" && event.target.closest(".edit")) {
+      event.target.closest(".edit").dataset.sent = "no";
       event.target.closest(".edit").querySelector("a[data-swap]").click();
       return;
     }

@@ -253,6 +253,11 @@ def nothing_uploaded() -> str:
     return "There was no file in that, or an empty one. Choose a sheet: Excel or CSV."
 
 
+def not_kept(reason: str) -> str:
+    """An upload that the disk did not take."""
+    return f"The sheet could not be kept here: {reason}. Nothing was sent; tell whoever runs this page."
+
+
 def too_large(limit: int) -> str:
     """A file beyond the limit."""
     return f"The file is larger than {size(limit)}. Delete what is not needed, or split the sheet."

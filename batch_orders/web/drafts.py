@@ -173,10 +173,12 @@ class Drafts:
         """The draft that a run ordered from."""
         return next((draft for draft in self.all() if run_id in draft.runs), None)
 
-    def sweep(self, keep: float) -> int:
-        """Remove what was uploaded more than `keep` seconds ago, and what a crash left; how many."""
+    def sweep(self, keep: float, *, but: Collection[str] = ()) -> int:
+        """Remove what was uploaded more than `keep` seconds ago, and what a crash left; how many. `but` are ids."""
         swept = 0
         for place in self._folder.iterdir():
+            if place.name in but:
+                continue
             draft = self.find(place.name)
             if self._clock() - (draft.uploaded_at if draft else place.stat().st_mtime) > keep:
                 shutil.rmtree(place, ignore_errors=True)

@@ -144,6 +144,11 @@ class LiveRuns:
         """The run of this id, where this server has it or had it."""
         return self._runs.get(run_id)
 
+    def drafts(self) -> set[str]:
+        """The ids of the drafts that are ordered from right now."""
+        with self._lock:
+            return {run.draft_id for run in self._runs.values() if not run.ended.is_set()}
+
     def of_draft(self, draft_id: str) -> LiveRun | None:
         """The run that orders from this draft right now."""
         with self._lock:

@@ -48,6 +48,8 @@ class Records:
         self._lock = threading.Lock()
         self._reports: OrderedDict[tuple[str, int], KeptRun] = OrderedDict()
         self._held: tuple[Any, tuple[HeldOrder, ...]] = (None, ())
+        # What is kept of a run that has ended does not change any more.
+        self._told: OrderedDict[str, tuple[RunRecord, tuple[OrderResult, ...], frozenset[str]]] = OrderedDict()
 
     def run(self, ledger: Ledger, run_id: str) -> KeptRun | None:
         """The run of this very id; None where there is none."""
@@ -87,17 +89,31 @@ class Records:
         seen: set[str] = set()
         held: list[HeldOrder] = []
         for record in runs:
-            run, frozen = ledger.run(record.run_id)
-            if frozen is None:
-                continue
-            found = {order.key: order for order in frozen_held(frozen) if order.key and order.key not in seen}
-            known = ledger.recall(list(found))
+            run, orders, keys = self._told_by(ledger, record)
+            found = {order.key: order for order in orders if order.key and order.key not in seen}
+            known = ledger.recall(list(found)) if found else {}
             for key, order in found.items():
                 if key not in known or known[key].state is OrderState.PLANNED:
                     told = dataclasses.replace(order, message=words.on_page(order.message))
-                    held.append(HeldOrder(run=dataclasses.replace(run, sheet=b""), order=told))
-            seen |= set(frozen_keys(frozen))
+                    held.append(HeldOrder(run=run, order=told))
+            seen |= keys
         return held
+
+    def _told_by(self, ledger: Ledger, record: RunRecord) -> tuple[RunRecord, tuple[OrderResult, ...], frozenset[str]]:
+        """A run without its sheet, the orders that it held, and the keys of all its orders."""
+        known = self._told.get(record.run_id)
+        if known is not None:
+            return known
+        run, frozen = ledger.run(record.run_id)
+        orders = frozen_held(frozen) if frozen is not None else ()
+        keys = frozenset(frozen_keys(frozen)) if frozen is not None else frozenset()
+        told = (dataclasses.replace(run, sheet=b""), orders, keys)
+        if run.ended_at is not None:
+            with self._lock:
+                self._told[record.run_id] = told
+                while len(self._told) > _RUNS_LOOKED_AT:
+                    self._told.popitem(last=False)
+        return told
 
 
 def owner_of(run: RunRecord) -> str | None:

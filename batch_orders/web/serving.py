@@ -140,7 +140,7 @@ class Serving:
             since += _LOOK
             if since >= _SWEEP:
                 since = 0.0
-                self._page.drafts.sweep(self._world.settings.keep_uploads)
+                self._page.drafts.sweep(self._world.settings.keep_uploads, but=self._live.drafts())
             if not thread.is_alive():
                 raise RuntimeError("the page stopped by itself")
 

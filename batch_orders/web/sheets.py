@@ -12,6 +12,7 @@ from fastapi import APIRouter, Form, HTTPException, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from batch_orders.adapters.mapping_file import parse_mapping
+from batch_orders.adapters.new_files import reason
 from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages import page as words
 from batch_orders.models import Cell, order_id
@@ -66,7 +67,10 @@ async def upload(request: Request, file: UploadFile) -> Response:
         return await page.render(request, "upload.html", 400, sheets=mine, trouble=words.nothing_uploaded())
     if len(content) > page.world.settings.max_file_size:
         raise HTTPException(413, words.too_large(page.world.settings.max_file_size))
-    draft = await run_sync(lambda: page.drafts.add(file.filename or "", content, owner=person.name))
+    try:
+        draft = await run_sync(lambda: page.drafts.add(file.filename or "", content, owner=person.name))
+    except OSError as error:
+        raise HTTPException(507, words.not_kept(reason(error))) from error
     return _to(draft)
 
 

@@ -154,6 +154,7 @@ def _settle(page: Page, email: str, placed: Sequence[dict[str, Any]]) -> None:
     page.goto("/waiting")
     number = next((order["order_number"] for order in placed if order["body"]["email"] == email), None)
     waits = page.locator("article", has_text=email)
+    waits.get_by_label("I looked this order up at Device Hub").check()
     if number is None:
         waits.get_by_role("button", name=re.compile("^Device Hub does not have it")).click()
     else:

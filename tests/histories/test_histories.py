@@ -48,11 +48,11 @@ def _quickly(tmp_path: Path) -> Iterator[None]:
     path = tmp_path / "empty.sqlite"
     Ledger.create(path).close()
 
-    def validate_once(mapped: Mapped, catalog: Catalog) -> Checked:
+    def validate_once(mapped: Mapped, catalog: Catalog, *, dates: bool = False) -> Checked:
         cells = mapped.sheet.frame.to_numpy()[:, : len(HEADERS)]
-        key = (tuple(map(tuple, cells)), tuple(catalog.stock), catalog.shipping_options)
+        key = (tuple(map(tuple, cells)), tuple(catalog.stock), catalog.shipping_options, dates)
         if key not in _judged:
-            _judged[key] = validate(mapped, catalog)
+            _judged[key] = validate(mapped, catalog, dates=dates)
         return dataclasses.replace(_judged[key], mapped=mapped)
 
     first: list[Engine] = []

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from batch_orders.adapters.new_files import move_into_place, reason, sync_folder, write_new
 from batch_orders.adapters.private_files import replace_private
 from batch_orders.adapters.results_writer import results_path
+from batch_orders.adapters.sheet_reader import TEXT_SUFFIXES
 from batch_orders.errors import UsageError
 from batch_orders.messages import inboxes as messages
 from batch_orders.models import SheetKind
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 
 WAITING, DONE, ATTENTION = "waiting", "done", "attention"
 _OWN = ".inbox"
-_TEXTS = frozenset({".csv", ".tsv", ".txt"})
-_SUFFIXES = _TEXTS | {".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods", ".numbers", ".pdf"}
+_SUFFIXES = TEXT_SUFFIXES | {".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods", ".numbers", ".pdf"}
 # What programs call a file that they have not finished, or keep open: it is no sheet.
 _UNFINISHED = (".", "~$")
 _HASH = 24
@@ -206,12 +206,12 @@ def _key(arrival: Arrival) -> str:
 
 
 def _results_suffix(path: Path) -> str:
-    return ".csv" if path.suffix.lower() in _TEXTS else ".xlsx"
+    return ".csv" if path.suffix.lower() in TEXT_SUFFIXES else ".xlsx"
 
 
 def _results_name(path: Path) -> str:
     """What `submit` would call its results; where the sheet is such a file itself, the next of its names."""
-    kind = SheetKind.CSV if path.suffix.lower() in _TEXTS else SheetKind.XLSX
+    kind = SheetKind.CSV if path.suffix.lower() in TEXT_SUFFIXES else SheetKind.XLSX
     wished = results_path(Path(path.name), kind, None)
     return wished.name if wished.name != path.name else f"{wished.stem}-2{wished.suffix}"
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods"})
 _OTHER_SUFFIXES = frozenset({".numbers", ".pdf"})
-_TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _OLE2 = b"\xd0\xcf\x11\xe0"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive with nothing in it
 
@@ -81,7 +81,7 @@ def read_sheet(
 
 def _sheet_in(path: Path, content: bytes, *, sheet_name: str | None, encoding: str | None, limits: Limits) -> Sheet:
     kind, table = _kind_and_table(path, content, sheet_name, encoding, limits)
-    if kind is not SheetKind.CSV and path.suffix.lower() in _TEXT_SUFFIXES:
+    if kind is not SheetKind.CSV and path.suffix.lower() in TEXT_SUFFIXES:
         raise SheetError(messages.workbook_named_like_text(path), hint=messages.rename_to(f".{kind}"))
     return _sheet(path, content, kind, table, limits)
 

@@ -26,7 +26,7 @@ from batch_orders.errors import BatchOrdersError
 from batch_orders.identity import content_hash
 from batch_orders.logs import get_logger
 from batch_orders.messages import page as words
-from batch_orders.models import FindingCode, order_id
+from batch_orders.models import FindingCode
 from batch_orders.sending import Stop
 from batch_orders.wiring import SheetRequest
 
@@ -233,8 +233,3 @@ def fingerprint(plan: Plan, mapped: Mapped) -> str:
 def confirms(expected: str) -> Callable[[Plan, Mapped], bool]:
     """Says yes to exactly what a person has seen, and to nothing else."""
     return lambda plan, mapped: fingerprint(plan, mapped) == expected
-
-
-def held_ids(plan: Plan) -> frozenset[str]:
-    """The ids of orders in the plan."""
-    return frozenset(order_id(decision.key) for decision in plan.decisions if decision.key)

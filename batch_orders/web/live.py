@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from batch_orders import wiring
 from batch_orders.adapters.pacing import Hold
+from batch_orders.adapters.sheet_reader import TEXT_SUFFIXES
 from batch_orders.errors import BatchOrdersError
 from batch_orders.logs import get_logger
 from batch_orders.messages import page as words
 from batch_orders.messages import runs as run_messages
-from batch_orders.models import RowStatus
 from batch_orders.sending import Stop
 from batch_orders.web.judging import confirms
 
@@ -152,7 +152,10 @@ class LiveRuns:
     def of_draft(self, draft_id: str) -> LiveRun | None:
         """The run that orders from this draft right now."""
         with self._lock:
-            return next((r for r in self._runs.values() if r.draft_id == draft_id and not r.ended.is_set()), None)
+            return self._under_way(draft_id)
+
+    def _under_way(self, draft_id: str) -> LiveRun | None:
+        return next((r for r in self._runs.values() if r.draft_id == draft_id and not r.ended.is_set()), None)
 
     def start(self, request: SheetRequest, *, draft_id: str, owner: str, expected: str, results: Path) -> LiveRun:
         """Order what was confirmed (`expected` is its fingerprint), unless this draft's orders are going out already.
@@ -160,7 +163,7 @@ class LiveRuns:
         The results are written beside the upload, in `results`, as a second memory of what was ordered.
         """
         with self._lock:
-            running = next((r for r in self._runs.values() if r.draft_id == draft_id and not r.ended.is_set()), None)
+            running = self._under_way(draft_id)
             if running is not None:
                 return running
             if self._is_closing:
@@ -227,7 +230,4 @@ class LiveRuns:
 
 
 def _suffix(request: SheetRequest) -> str:
-    return "csv" if request.path.suffix.lower() in {".csv", ".tsv", ".txt"} else "xlsx"
-
-
-FAILED = (RowStatus.REJECTED.value, RowStatus.UNKNOWN.value)
+    return "csv" if request.path.suffix.lower() in TEXT_SUFFIXES else "xlsx"

@@ -225,7 +225,7 @@ def _ended_view(run: RunRecord, report: Report, show: str, at: int, is_alive: bo
     chosen = next((kind for kind in kinds if kind[0] == show), kinds[0])
     pages = max(1, -(-len(chosen[2]) // _ORDERS_A_PAGE))
     at = min(max(at, 1), pages)
-    numbers, rows = report.mapped.sheet.row_numbers, report.rows
+    numbers = report.mapped.sheet.row_numbers
     left = by_status[RowStatus.NOT_SENT]
     headline = words.ended_headline(
         done, len(tried), unknown=by_status[RowStatus.UNKNOWN], refused=by_status[RowStatus.REJECTED], left=left
@@ -240,7 +240,6 @@ def _ended_view(run: RunRecord, report: Report, show: str, at: int, is_alive: bo
         "refused": by_status[RowStatus.REJECTED],
         "left": left,
         "need_work": sum(by_status[s] for s in (RowStatus.INVALID, RowStatus.HELD, RowStatus.CHANGED)),
-        "loose": sum(row.status is RowStatus.INVALID for row in rows) if not report.orders else 0,
         "stopped": words.on_page(report.stopped),
         "chips": [(name, label, len(orders)) for name, label, orders in kinds],
         "show": chosen[0],

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from batch_orders.web.sessions import Session
     from batch_orders.wiring import World
 
-DEFAULT_PORT = 8756
 _INTERRUPTED = 6
 _BACKLOG = 512
 # Seconds: between two looks at whether the server lives, for answers to end, and between two sweeps of old uploads.

@@ -25,6 +25,7 @@ from batch_orders.web.review import Look, alike, ordered_rows, review
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batch_orders.models import Plan, Report
     from batch_orders.web.drafts import Draft
     from batch_orders.web.judging import Judged, Judging
     from batch_orders.web.page import Page
@@ -44,8 +45,7 @@ async def show_upload(request: Request) -> Response:
     page, person = page_of(request), person_of(request)
     if not person.may_upload:
         return RedirectResponse("/runs", status_code=303)
-    mine = [draft for draft in page.drafts.all() if draft.owner == person.name]
-    return await page.render(request, "upload.html", sheets=mine[:_SHEETS_SHOWN], trouble="")
+    return await _show_upload(request, page, person)
 
 
 @router.get("/template.xlsx")
@@ -63,8 +63,7 @@ async def upload(request: Request, file: UploadFile) -> Response:
         raise HTTPException(403, "You may look at runs here, and not upload sheets.")
     content = await file.read()
     if not content or not file.filename:
-        mine = [draft for draft in page.drafts.all() if draft.owner == person.name][:_SHEETS_SHOWN]
-        return await page.render(request, "upload.html", 400, sheets=mine, trouble=words.nothing_uploaded())
+        return await _show_upload(request, page, person, 400, trouble=words.nothing_uploaded())
     if len(content) > page.world.settings.max_file_size:
         raise HTTPException(413, words.too_large(page.world.settings.max_file_size))
     try:
@@ -143,8 +142,7 @@ async def mend(  # noqa: PLR0917 - the form's own fields
     """Change one cell (`row`), or every cell of a column with an error that holds `before`."""
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
-    report = (await _judged_for_a_change(page, draft)).report
-    assert report is not None  # noqa: S101 - looked at
+    report, _ = await _judged_for_a_change(page, draft)
     if len(after) > _LONGEST_TEXT:
         raise HTTPException(400, f"A cell holds at most {_LONGEST_TEXT:,} characters here.")
     sheet, after = report.mapped.sheet, after.strip("\r\n")
@@ -172,8 +170,7 @@ async def undo(
     """Take one mend back."""
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
-    report = (await _judged_for_a_change(page, draft)).report
-    assert report is not None  # noqa: S101 - looked at
+    report, _ = await _judged_for_a_change(page, draft)
     # What was ordered stays as it was ordered.
     kept = ordered_rows(report)
     return _to(_change(page, draft, lambda draft: draft.without(step, but_rows=kept)), back, "#mend")
@@ -186,8 +183,7 @@ async def leave_out(
     """Empty a whole row: it is then no row any more, until that is undone."""
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
-    report = (await _judged_for_a_change(page, draft)).report
-    assert report is not None  # noqa: S101 - looked at
+    report, _ = await _judged_for_a_change(page, draft)
     sheet = report.mapped.sheet
     if row not in sheet.row_numbers or row in ordered_rows(report):
         raise HTTPException(409, words.ordered_already(row))
@@ -210,9 +206,8 @@ async def release(
     """Send a held order on purpose, or (where it was to be sent) hold it again."""
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
-    judged = await _judged_for_a_change(page, draft)
-    known = {order_id(d.key) for d in judged.plan.decisions if d.key} if judged.plan else set()
-    if order not in known:
+    _, plan = await _judged_for_a_change(page, draft)
+    if order not in {order_id(decision.key) for decision in plan.decisions if decision.key}:
         raise HTTPException(400, "There is no such order in this sheet.")
 
     def changed(draft: Draft) -> Draft:
@@ -288,7 +283,7 @@ async def ask(request: Request, draft_id: str) -> Response:
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
     changed = _change(page, draft, lambda draft: dataclasses.replace(draft, asked=True, approval=None))
-    return _to(changed, "/confirm?seen=1")
+    return _to(changed, "/confirm")
 
 
 @router.post("/sheets/{draft_id}/approve")
@@ -300,7 +295,7 @@ async def approve(request: Request, draft_id: str, fingerprint: Annotated[str, F
         raise HTTPException(403, "Somebody else has to approve this sheet: an approver who did not upload it.")
     approval = Approval(by=person.name, at=time.time(), fingerprint=fingerprint)
     changed = _change(page, draft, lambda draft: dataclasses.replace(draft, approval=approval))
-    return _to(changed, "/confirm?seen=1")
+    return _to(changed, "/confirm")
 
 
 @router.post("/sheets/{draft_id}/order")
@@ -361,6 +356,13 @@ def _most_orders(text: str) -> int | None:
     return int(text)
 
 
+async def _show_upload(
+    request: Request, page: Page, person: Person, status: int = 200, *, trouble: str = ""
+) -> Response:
+    mine = [draft for draft in page.drafts.all() if draft.owner == person.name]
+    return await page.render(request, "upload.html", status, sheets=mine[:_SHEETS_SHOWN], trouble=trouble)
+
+
 async def _judged(page: Page, draft: Draft, *, anew: bool = False, patiently: bool = False) -> Judged | None:
     """The draft, judged; None where that still takes a while."""
     judging: Judging = page.judge.look(draft, anew=anew)
@@ -368,15 +370,15 @@ async def _judged(page: Page, draft: Draft, *, anew: bool = False, patiently: bo
     return judging.result
 
 
-async def _judged_for_a_change(page: Page, draft: Draft) -> Judged:
-    """The draft, judged; HTTPException 409 where it cannot be said what the change is about."""
+async def _judged_for_a_change(page: Page, draft: Draft) -> tuple[Report, Plan]:
+    """The draft's report and plan; HTTPException 409 where it cannot be said what the change is about."""
     judged = await _judged(page, draft, patiently=True)
     if judged is None:
         raise HTTPException(409, words.still_looking())
-    if judged.report is None:
+    if judged.report is None or judged.plan is None:
         reason = words.on_page(judged.trouble.message) if judged.trouble else ""
         raise HTTPException(409, f"{reason} {words.nothing_changed()}".strip())
-    return judged
+    return judged.report, judged.plan
 
 
 async def _show_progress(request: Request, page: Page, draft: Draft) -> Response:

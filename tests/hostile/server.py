@@ -48,7 +48,7 @@ class HostileHub:
     request line stands, before anything else is read of it; what it gives back is kept in the call's `seen`. Tokens
     hold for `token_lifetime` seconds by their own `exp`. `latency` is the seconds before any answer, after placing.
     `answers` replaces the faithful answer of "warehouses" or "inventory"; with `quotes` every error repeats all that
-    was sent, as careless servers do. `client_ids` are those that may log in;
+    was sent, as careless servers do. `client_ids` are those that may log in; `host` is the address it listens on;
     `titles`, what the inventory lists, may change while the server runs.
     """
 
@@ -56,6 +56,7 @@ class HostileHub:
         self,
         plan: Plan | None = None,
         *,
+        host: str = "127.0.0.1",
         port: int = 0,
         log: Path | None = None,
         tls: ssl.SSLContext | None = None,
@@ -84,9 +85,10 @@ class HostileHub:
         self._counts: Counter[str] = Counter()
         self._tokens = Tokens(token_lifetime)
         self._threads: list[threading.Thread] = []
-        self._bound = _bound(port)
+        self._host = host
+        self._bound = _bound(host, port)
         self.port: int = self._bound.getsockname()[1]
-        self.base_url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.base_url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._listening = listening
 
     def __enter__(self) -> Self:
@@ -129,7 +131,7 @@ class HostileHub:
         self._listening = False
         with self._accepting:
             self._bound.close()
-            self._bound = _bound(self.port)
+            self._bound = _bound(self._host, self.port)
 
     def open_port(self) -> None:
         """Accept connections again."""
@@ -139,7 +141,7 @@ class HostileHub:
 
     def wait_until_idle(self) -> None:
         """Wait until every connection that was made so far has been served to its end."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=_JOIN) as last:
+        with socket.create_connection((self._host, self.port), timeout=_JOIN) as last:
             last.shutdown(socket.SHUT_WR)
             last.recv(1)  # ends when it was accepted and served: those before it were accepted too
         for thread in self._threads[1:]:  # the first one accepts
@@ -303,7 +305,7 @@ def inventory(titles: Sequence[str], pieces: int = 100_000) -> dict[str, Any]:
 def black_hole() -> Iterator[str]:
     """The address of a port where connecting gets no answer at all: its queue is full, and nobody accepts."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_bound(0))
+        listener = stack.enter_context(_bound("127.0.0.1", 0))
         listener.listen(0)
         for _ in range(4):
             filler = stack.enter_context(socket.socket())
@@ -312,11 +314,11 @@ def black_hole() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     """A socket that has a port and does not listen yet: who connects is refused."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
+    bound.bind((host, port))
     bound.settimeout(0.02)
     return bound
 

@@ -13,17 +13,21 @@ if TYPE_CHECKING:
 
 
 class Certificates:
-    """An authority (`ca_file` is its certificate) and server contexts by what is wrong with them."""
+    """An authority (`ca_file` is its certificate) and server contexts by what is wrong with them.
 
-    def __init__(self, folder: Path) -> None:
+    `address` is whom the good one is for.
+    """
+
+    def __init__(self, folder: Path, *, address: str = "127.0.0.1") -> None:
+        self._address = address
         self._authority = trustme.CA()
         self.ca_file = folder / "ca.pem"
         self._authority.cert_pem.write_to_path(self.ca_file)
 
     @property
     def good(self) -> ssl.SSLContext:
-        """For 127.0.0.1 and localhost."""
-        return _context(self._authority.issue_cert("127.0.0.1", "localhost"))
+        """For the address (127.0.0.1) and localhost."""
+        return _context(self._authority.issue_cert(self._address, "localhost"))
 
     @property
     def expired(self) -> ssl.SSLContext:

@@ -1,0 +1,1 @@
+"""Several machines ordering through one account, as network namespaces of this one."""

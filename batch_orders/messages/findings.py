@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LONGEST_QUOTE = 60
 # More values, cells or rows than this are counted, not listed.
-_MOST_LISTED = 8
+MOST_LISTED = 8
 
 
 def quote(text: str) -> str:
@@ -26,10 +26,11 @@ def quote(text: str) -> str:
     return f"‘{shown if len(shown) <= _LONGEST_QUOTE else shown[: _LONGEST_QUOTE - 1] + '…'}’"
 
 
-def _listed(things: Sequence[str], last: str = "and") -> str:
-    """The things as a sentence has them ("a, b and c"); a long list is cut."""
-    if len(things) > _MOST_LISTED:
-        return f"{', '.join(things[:_MOST_LISTED])} and {len(things) - _MOST_LISTED:,} more"
+def _listed(things: Sequence[str], last: str = "and", *, count: int | None = None) -> str:
+    """The things as a sentence has them ("a, b and c"); a long list is cut. `count`: where these are but the first."""
+    count = len(things) if count is None else count
+    if count > MOST_LISTED:
+        return f"{', '.join(things[:MOST_LISTED])} and {count - MOST_LISTED:,} more"
     return f" {last} ".join(part for part in (", ".join(things[:-1]), *things[-1:]) if part)
 
 
@@ -354,12 +355,13 @@ def number_of_another(email: str, order_number: str) -> str:
     )
 
 
-def near_duplicate_in_sheet(rows: Sequence[int]) -> str:
-    """The same person, it seems, stands in the sheet twice."""
-    where = "row" if len(rows) == 1 else "rows"
+def near_duplicate_in_sheet(rows: Sequence[int], count: int) -> str:
+    """The same person, it seems, stands in the sheet again: in so many rows, of which these are the first."""
+    where = "row" if count == 1 else "rows"
     return (
-        f"This looks like the person of {where} {_listed([str(row) for row in rows])}, under another e-mail address: "
-        "same name with the same postal code or phone, or the same mailbox. If it is one person, keep one address."
+        f"This looks like the person of {where} {_listed([str(row) for row in rows], count=count)}, under another "
+        "e-mail address: same name with the same postal code or phone, or the same mailbox. If it is one person, keep "
+        "one address."
     )
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batch_orders import identity
 from batch_orders.models import (
@@ -22,6 +24,7 @@ from batch_orders.models import (
 from batch_orders.stages.columns import map_columns
 from batch_orders.stages.group import group
 from batch_orders.stages.plan import plan, traces_asked_for
+from batch_orders.stages.plan.people import People
 from batch_orders.stages.validate import validate
 from tests.builders import make_sheet
 
@@ -246,3 +249,34 @@ def test_traces_are_blind_to_spelling() -> None:
     (order,), _ = group(_checked([_row("ana@example.com")]))
     shouted = dataclasses.replace(order.contents, firstname=" ANA", shipping_zip="100 01")
     assert set(identity.traces("x@example.com", shouted)) >= set(identity.traces("x@example.com", order.contents))
+
+
+_SOME = st.sampled_from
+
+
+@given(
+    people=st.lists(
+        st.tuples(
+            _SOME(["ana@example.com", "ana+a@example.com", "ben@example.com", "row 3", "row 9"]),
+            st.sets(_SOME(["zip:1", "zip:2", "phone:1", "phone:2", "mailbox:ana"]), max_size=3),
+        ),
+        max_size=30,
+    ),
+    most=st.integers(1, 5),
+)
+def test_others_are_what_comparing_each_with_each_finds(people: list[tuple[str, set[str]]], most: int) -> None:
+    """The groups that spare comparing each pair lose nobody, count nobody twice and name the first ones."""
+    grouped = People(most=most)
+    for line, (who, traces) in enumerate(people):
+        grouped.add(who, traces, line)
+    for who, traces in people:
+        each = [line for line, (other, theirs) in enumerate(people) if other != who and traces & theirs]
+        assert grouped.others(who, sorted(traces)) == (each[:most], len(each))
+
+
+def test_a_column_filled_down() -> None:
+    """Very many rows of one name are all held, and each says how many others there are."""
+    planned = _plan([_row(f"e{number}@example.com") for number in range(3_000)])
+    assert set(_statuses(planned)) == {RowStatus.HELD}
+    message = planned.decisions[10].blocked[0][1]
+    assert "rows 2, 3, 4, 5, 6, 7, 8, 9 and 2,991 more" in message

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from batch_orders import identity
 from batch_orders.messages import findings as messages
 from batch_orders.models import Column, Finding, FindingCode, Severity, order_id
+from batch_orders.stages.plan.people import People
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,7 +92,7 @@ def _near_duplicates(
     orders: Sequence[tuple[str | None, Order]],
     history: History,
     open_orders: Sequence[int],
-    people: Mapping[str, Sequence[tuple[str, int]]],
+    people: People,
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """Against the ledger's orders first, then against the sheet's own, where both are held."""
     said = numbers_in_sheet(checked)
@@ -107,13 +108,13 @@ def _near_duplicates(
             and (email := history.known_numbers.get(said[line]))
             and identity.normalise_email(email) != order.employee
         ]
-        others = sorted({line for trace in traces for who, line in people.get(trace, ()) if who != order.employee})
+        others = people.others(order.employee, traces)
         if known:
             message = known
         elif taken:
             message = messages.number_of_another(*taken[0])
-        elif others:
-            message = messages.near_duplicate_in_sheet(checked.mapped.row_numbers(others))
+        elif others.total:
+            message = messages.near_duplicate_in_sheet(checked.mapped.row_numbers(others.lines), others.total)
         else:
             continue
         yield position, FindingCode.NEAR_DUPLICATE, message
@@ -133,19 +134,17 @@ def _people_in_sheet(
     orders: Sequence[tuple[str | None, Order]],
     loose_lines: Sequence[int],
     in_sheet: Sequence[int],
-) -> Mapping[str, Sequence[tuple[str, int]]]:
-    """By trace: who (an employee, or a row without an e-mail) has it, and at which line."""
-    people: dict[str, list[tuple[str, int]]] = defaultdict(list)
+) -> People:
+    """Everybody in the sheet: the employees, and the rows without an e-mail."""
+    people = People(most=messages.MOST_LISTED)
     for position in in_sheet:
         order = orders[position][1]
-        for trace in identity.traces(order.employee, order.contents):
-            people[trace].append((order.employee, order.lines[0]))
+        people.add(order.employee, identity.traces(order.employee, order.contents), order.lines[0])
     names = (Column.FIRSTNAME, Column.LASTNAME, Column.PHONE_NUMBER, Column.SHIPPING_ZIP)
     columns = {name: checked.frame[name] for name in names}
     for line in loose_lines:
         who = f"row {checked.mapped.row_number(line)}"
-        for trace in identity.traces_of_person(*(str(columns[name].iloc[line]) for name in names)):
-            people[trace].append((who, line))
+        people.add(who, identity.traces_of_person(*(str(columns[name].iloc[line]) for name in names)), line)
     return people
 
 
@@ -160,22 +159,28 @@ def _repeats(
     in_sheet: Sequence[int],
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """The same employee, name and title under another reference, placed lately or in the same sheet."""
-    by_person: dict[tuple[str, str], list[int]] = defaultdict(list)
+    # The first two of each are enough: every order has another one then.
+    first: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for position in in_sheet:
-        order = orders[position][1]
-        by_person[order.employee, identity.full_name(order.contents)].append(position)
+        for wanted in _wanted(orders[position][1]):
+            if len(first[wanted]) < 2:  # noqa: PLR2004 - as the comment says
+                first[wanted].append(position)
     for position in open_orders:
         order = orders[position][1]
-        titles = _titles(order)
-        twins = [
-            (title, checked.mapped.row_number(orders[other][1].lines[0]))
-            for other in by_person[order.employee, identity.full_name(order.contents)]
-            if other != position
-            for title in sorted(titles & _titles(orders[other][1]))
-        ]
+        twins = [(other, wanted[-1]) for wanted in _wanted(order) for other in first[wanted] if other != position]
         placed = _placed_lately(order, history)
-        if placed or twins:
-            yield position, FindingCode.REPEAT_ITEM, placed or messages.repeat_in_sheet(*twins[0])
+        if placed:
+            yield position, FindingCode.REPEAT_ITEM, placed
+        elif twins:
+            other, title = min(twins)
+            row = checked.mapped.row_number(orders[other][1].lines[0])
+            yield position, FindingCode.REPEAT_ITEM, messages.repeat_in_sheet(title, row)
+
+
+def _wanted(order: Order) -> list[tuple[str, str, str]]:
+    """What the order asks for, and for whom: its employee, their name, and each title."""
+    name = identity.full_name(order.contents)
+    return [(order.employee, name, title) for title in _titles(order)]
 
 
 def _placed_lately(order: Order, history: History) -> str:

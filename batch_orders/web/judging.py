@@ -22,18 +22,19 @@ from batch_orders import wiring
 from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.adapters.mended_sheet import mended
 from batch_orders.adapters.progress import Quiet
-from batch_orders.errors import BatchOrdersError
+from batch_orders.errors import BatchOrdersError, SheetError
 from batch_orders.identity import content_hash
 from batch_orders.logs import get_logger
 from batch_orders.messages import page as words
-from batch_orders.models import FindingCode
+from batch_orders.models import Column, FindingCode
 from batch_orders.sending import Stop
+from batch_orders.stages.columns import map_columns
 from batch_orders.wiring import SheetRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from batch_orders.models import Catalog, Mapped, Plan, Report, Sheet
+    from batch_orders.models import Catalog, Mapped, MappingFile, Plan, Report, Sheet
     from batch_orders.web.drafts import Draft, Drafts
     from batch_orders.wiring import World
 
@@ -202,7 +203,7 @@ def request_for(draft: Draft, content: bytes, world: World) -> SheetRequest:
     if not draft.cells:
         return request
     sheet = request.read(world.settings.limits)
-    written = mended(sheet, draft.cells, encoding=draft.encoding)
+    written = mended(sheet, draft.cells, encoding=draft.encoding, counts=_counts(sheet, request.mapping))
     return dataclasses.replace(
         request,
         path=path_of(draft.name, sheet, written.kind.value),
@@ -210,6 +211,15 @@ def request_for(draft: Draft, content: bytes, world: World) -> SheetRequest:
         encoding=written.encoding,
         sheet_name=sheet.sheet_name,
     )
+
+
+def _counts(sheet: Sheet, mapping: MappingFile | None) -> Collection[int]:
+    """The columns (Excel's numbers) that say how many; none where the columns do not fit yet."""
+    try:
+        mapped = map_columns(sheet, mapping)
+    except SheetError:
+        return ()
+    return {sheet.first_column + position for position in mapped.sources.get(Column.QUANTITY, ())}
 
 
 def path_of(name: str, sheet: Sheet, kind: str) -> Path:

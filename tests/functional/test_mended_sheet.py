@@ -20,6 +20,7 @@ from openpyxl.worksheet.formula import ArrayFormula
 from batch_orders.adapters import own_workbook
 from batch_orders.adapters.mended_sheet import Mended, held, mended
 from batch_orders.adapters.mended_sheet.anew import saved_again, written_plainly
+from batch_orders.adapters.mended_sheet.figures import figures_of
 from batch_orders.adapters.mended_sheet.in_workbook import mended_in_place
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import SheetError
@@ -456,6 +457,105 @@ def test_other_workbooks_keep_values_and_what_was_hidden() -> None:
         read = obeys(sheet, {sheet.cell(0, 0): "new@example.com"}, made)
         lost = {place: value for place, value in sheet.values.items() if read.values.get(place) != value}
         assert not {place: value for place, value in lost.items() if place != (0, 0)}, name
+
+
+# --- quantities that are numbers --------------------------------------------------------------------------------------
+
+_COUNTS = frozenset({3})
+
+
+def _made(sheet: Sheet, cells: Mapping[Cell, str]) -> dict[str, Any]:
+    """The sheet with these cells mended, where its third column says how many: what openpyxl finds, each way round."""
+    figures = figures_of(sheet, cells, _COUNTS)
+    found = {}
+    for write in (mended_in_place, saved_again, written_plainly):
+        content = write(sheet, cells, figures)
+        lint(content)
+        obeys(sheet, cells, Mended(SheetKind.XLSX, content))
+        found[write.__name__] = load_workbook(io.BytesIO(content))[sheet.sheet_name or ""]
+    assert mended(sheet, cells, counts=_COUNTS).content == mended_in_place(sheet, cells, figures)
+    return found
+
+
+@pytest.mark.parametrize("others", ["General", "0", "#,##0", "0.00"])
+def test_a_quantity_among_numbers_is_a_number(others: str) -> None:
+    """Also in a cell that was a text, or not there; the cell keeps its format, and is read as the same text."""
+
+    def formats(sheet: Any) -> None:
+        for row in range(2, 6):
+            sheet.cell(row, 3).number_format = others
+
+    rows = [[*ANA[:2], 1], [*BOB[:2], "two"], ["cy@example.com", "Mouse", 3], ["dee@example.com", "Mouse"]]
+    sheet = from_rows([HEAD, *rows], formats)
+    cells = {Cell(3, 3): "2", Cell(5, 3): "40"}
+    for name, made in _made(sheet, cells).items():
+        assert [(made[place].value, made[place].data_type) for place in ("C3", "C5")] == [(2, "n"), (40, "n")], name
+        assert name == "written_plainly" or made["C3"].number_format == others
+
+
+def test_a_quantity_that_was_a_number_stays_one() -> None:
+    """However the others in its column were typed."""
+    sheet = from_rows([HEAD, [*ANA[:2], 1.5], [*BOB[:2], "two"]])
+    for name, made in _made(sheet, {Cell(2, 3): "2", Cell(3, 3): "3"}).items():
+        assert [made[place].value for place in ("C2", "C3")] == [2, "3"], name
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["007", "1e3", "2.0", " 2", "2 ", "+2", "-2", "1,000", "1.000", "٣", "2²", "0x2", "1" * 16, "TRUE", "=2", ""],
+)
+def test_what_would_be_read_otherwise_stays_a_text(text: str) -> None:
+    """A zero in front, an exponent, more digits than Excel keeps, and whatever else is no plain whole number."""
+    sheet = from_rows([HEAD, [*ANA[:2], 1], [*BOB[:2], 2]])
+    for name, made in _made(sheet, {Cell(2, 3): text}).items():
+        assert made["C2"].value == (text or None), name
+    assert _made(sheet, {Cell(2, 3): "9" * 15})["mended_in_place"]["C2"].value == int("9" * 15)
+
+
+@pytest.mark.parametrize("kind", ["@", "00000", "yyyy-mm-dd", "0%", "0.00E+00", '0" pieces"', "[h]:mm"])
+def test_a_format_that_shows_something_else_keeps_the_text(kind: str) -> None:
+    """Where the cell itself, or all others in its column, have such a format."""
+
+    def own(sheet: Any) -> None:
+        sheet["C2"].number_format = kind
+
+    def others(sheet: Any) -> None:
+        sheet["C3"].number_format = kind
+
+    for change in (own, others):
+        sheet = from_rows([HEAD, [*ANA[:2], "x"], [*BOB[:2], 45_000]], change)
+        for name, made in _made(sheet, {Cell(2, 3): "2"}).items():
+            assert name == "written_plainly" or made["C2"].value == "2", (name, change)
+
+
+def test_only_quantities_become_numbers() -> None:
+    """A column of numbers that says something else (a phone number, a postal code) is text where it is mended."""
+    head = [*HEAD, "Phone number", "Order reference"]
+    sheet = from_rows([head, [*ANA[:2], 1, 12125550142, 1], [*BOB[:2], 2, 12125550143, 2]])
+    cells = {Cell(2, 3): "3", Cell(2, 4): "12125550144", Cell(2, 5): "7"}
+    for name, made in _made(sheet, cells).items():
+        assert [made.cell(2, column).value for column in (3, 4, 5)] == [3, "12125550144", "7"], name
+
+
+@pytest.mark.parametrize("others", [[True], ["2"], [], ["=1+1"], ["#N/A"]])
+def test_a_column_that_is_no_numbers(others: list[Any]) -> None:
+    """Texts, a yes, an error or nothing at all beside it say nothing of numbers."""
+    sheet = from_rows([HEAD, [*ANA[:2], "one"], *([*BOB[:2], value] for value in others)])
+    for name, made in _made(sheet, {Cell(2, 3): "1"}).items():
+        assert made["C2"].value == "1", name
+
+
+def test_libreoffice_sums_what_was_mended(tmp_path: Path) -> None:
+    """A formula over the quantities counts the mended ones."""
+
+    def total(sheet: Any) -> None:
+        sheet["E1"] = "=SUM(C2:C4)"
+
+    sheet = from_rows([HEAD, [*ANA[:2], 1], [*BOB[:2], "two"], ["cy@example.com", "Mouse", 3]], total)
+    path = tmp_path / "wave.xlsx"
+    path.write_bytes(mended(sheet, {Cell(3, 3): "20"}, counts=_COUNTS).content)
+    saved = load_workbook(office.resave(path, "xlsx"), data_only=True)
+    assert saved.worksheets[0]["E1"].value == 24
 
 
 def test_libreoffice_opens_it(tmp_path: Path) -> None:

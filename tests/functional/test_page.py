@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 
 from batch_orders.adapters.sheet_reader import read_sheet
 from tests.orders import TITLE
@@ -279,3 +279,22 @@ def test_the_same_slip_without_a_suggestion_is_mended_in_all_rows(visitor: Visit
     assert "Use it for all 3" in visitor.review(draft).text
     visitor.post(f"/sheets/{draft}/mend", column=11, before="lots", after="4")
     assert _headline(visitor.review(draft).text) == "All 3 orders are ready"
+
+
+def test_a_mended_quantity_of_a_workbook_counts_in_its_formulas(visitor: Visitor) -> None:
+    """It is a number among numbers; a phone number that is mended stays the text that was typed."""
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(_HEADERS.split(","))
+    for name, quantity in (("counta", 1), ("countb", 1.5)):
+        row: list[str | float] = [*_row(name).split(",")]
+        row[3], row[10] = 12125550142, quantity
+        sheet.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    draft = _sent(visitor, "counts.xlsx", content.getvalue())
+    visitor.post(f"/sheets/{draft}/mend", row=3, column=11, after="2")
+    visitor.post(f"/sheets/{draft}/mend", row=3, column=4, after="12125550143")
+    assert _headline(visitor.review(draft).text) == "All 2 orders are ready"
+    corrected = load_workbook(io.BytesIO(visitor.client.get(f"/sheets/{draft}/file").content)).worksheets[0]
+    assert [corrected["K3"].value, corrected["D3"].value, corrected["D2"].value] == [2, "12125550143", 12125550142]

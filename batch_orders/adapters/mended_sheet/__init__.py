@@ -14,6 +14,7 @@ import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders.adapters.mended_sheet.anew import saved_again, written_plainly
+from batch_orders.adapters.mended_sheet.figures import figures_of
 from batch_orders.adapters.mended_sheet.in_csv import mended_csv
 from batch_orders.adapters.mended_sheet.in_workbook import mended_in_place
 from batch_orders.adapters.mended_sheet.texts import held
@@ -24,7 +25,7 @@ from batch_orders.errors import SheetError
 from batch_orders.models import Cell, FindingCode, Limits, SheetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from batch_orders.models import Sheet
 
@@ -43,11 +44,15 @@ class Mended(NamedTuple):
     encoding: str | None = None
 
 
-def mended(sheet: Sheet, cells: Mapping[Cell, str], *, encoding: str | None = None) -> Mended:
+def mended(
+    sheet: Sheet, cells: Mapping[Cell, str], *, encoding: str | None = None, counts: Collection[int] = ()
+) -> Mended:
     """The sheet's file with these cells changed to these texts, or to what a file holds of them (see `held`).
 
     `sheet` is as `read_sheet` gave it, with this `encoding`. An xlsx or csv stays what it is; other workbooks become
-    .xlsx. ValueError where a cell is not one of the sheet's rows and columns, or a text is too long for a cell.
+    .xlsx. `counts` are the columns (Excel's numbers) that say how many: there a whole number is a number in a workbook,
+    where it is among numbers. ValueError where a cell is not one of the sheet's rows and columns, or a text is too long
+    for a cell.
     """
     _require_inside(sheet, cells)
     texts = {cell: held(text) for cell, text in cells.items()}
@@ -57,7 +62,7 @@ def mended(sheet: Sheet, cells: Mapping[Cell, str], *, encoding: str | None = No
             changes.setdefault(cell.row, {})[cell.column - sheet.first_column] = text
         content, encoding = mended_csv(sheet, changes, encoding)
         return Mended(SheetKind.CSV, content, encoding)
-    return Mended(SheetKind.XLSX, _mended_workbook(sheet, texts))
+    return Mended(SheetKind.XLSX, _mended_workbook(sheet, texts, figures_of(sheet, texts, counts)))
 
 
 def _require_inside(sheet: Sheet, cells: Mapping[Cell, str]) -> None:
@@ -68,18 +73,18 @@ def _require_inside(sheet: Sheet, cells: Mapping[Cell, str]) -> None:
             raise ValueError(f"{cell} is none of the sheet's cells")
 
 
-def _mended_workbook(sheet: Sheet, cells: Mapping[Cell, str]) -> bytes:
+def _mended_workbook(sheet: Sheet, cells: Mapping[Cell, str], figures: Collection[Cell]) -> bytes:
     if sheet.kind is not SheetKind.XLSX:
-        return written_plainly(sheet, cells)
+        return written_plainly(sheet, cells, figures)
     try:
-        return mended_in_place(sheet, cells)
+        return mended_in_place(sheet, cells, figures)
     except (UnexpectedLayoutError, ValueError, KeyError, zipfile.BadZipFile):
         pass
     try:
-        content = saved_again(sheet, cells)
+        content = saved_again(sheet, cells, figures)
     except Exception:  # noqa: BLE001 - openpyxl raises anything over a workbook that it does not understand
-        return written_plainly(sheet, cells)
-    return content if _reads_as(content, sheet, cells) else written_plainly(sheet, cells)
+        return written_plainly(sheet, cells, figures)
+    return content if _reads_as(content, sheet, cells) else written_plainly(sheet, cells, figures)
 
 
 def _reads_as(content: bytes, sheet: Sheet, cells: Mapping[Cell, str]) -> bool:

@@ -18,6 +18,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import WINDOWS_EPOCH, to_excel
 
 from batch_orders.adapters import template_stamp
+from batch_orders.adapters.mended_sheet.figures import is_plain
 from batch_orders.adapters.mended_sheet.in_workbook import hides
 from batch_orders.adapters.mended_sheet.texts import as_written
 from batch_orders.adapters.results_style import HEADER, Look, Looks, data_sheet_name, fits
@@ -27,7 +28,7 @@ from batch_orders.adapters.xlsx_screen import screened
 from batch_orders.models import Cell, FindingCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from openpyxl.cell import Cell as SheetCell
 
@@ -38,8 +39,8 @@ _SOME_ERROR: Final = "#VALUE!"
 _NO_VALUE: Final = "=NA()"
 
 
-def saved_again(sheet: Sheet, cells: Mapping[Cell, str]) -> bytes:
-    """The workbook as openpyxl saves it, with these cells changed. Raises whatever openpyxl raises.
+def saved_again(sheet: Sheet, cells: Mapping[Cell, str], figures: Collection[Cell] = ()) -> bytes:
+    """The workbook as openpyxl saves it, with these cells changed (`figures` to numbers); raises what openpyxl raises.
 
     It would lose the values of formulas: on this sheet they stand instead of the formulas.
     """
@@ -57,7 +58,9 @@ def saved_again(sheet: Sheet, cells: Mapping[Cell, str]) -> bytes:
             worksheet.unmerge_cells(area)
     for cell, text in cells.items():
         place = worksheet.cell(cell.row, cell.column)
-        if text or place.value is not None:
+        if cell in figures and is_plain(place.number_format):
+            place.value = int(text)
+        elif text or place.value is not None:
             place.value = as_written(text) or None
             place.data_type = "s" if text else "n"
     return _saved(workbook)
@@ -72,11 +75,11 @@ def _put_values(worksheet: Any, values: Any) -> None:  # noqa: ANN401 - openpyxl
                 cell.data_type = known.data_type
 
 
-def written_plainly(sheet: Sheet, cells: Mapping[Cell, str]) -> bytes:
-    """A new workbook with the sheet's texts, and with these cells changed."""
+def written_plainly(sheet: Sheet, cells: Mapping[Cell, str], figures: Collection[Cell] = ()) -> bytes:
+    """A new workbook with the sheet's texts, and with these cells changed (`figures` to numbers)."""
     workbook = Workbook(write_only=True)
     worksheet = workbook.create_sheet(data_sheet_name(sheet.sheet_name))
-    _Plain(worksheet, sheet, cells).write()
+    _Plain(worksheet, sheet, cells, figures).write()
     if sheet.template:
         _stamp(workbook, sheet.template)
     return _saved(workbook)
@@ -85,11 +88,18 @@ def written_plainly(sheet: Sheet, cells: Mapping[Cell, str]) -> bytes:
 class _Plain:
     """The sheet of a plain workbook."""
 
-    def __init__(self, worksheet: Any, sheet: Sheet, cells: Mapping[Cell, str]) -> None:  # noqa: ANN401 - as above
+    def __init__(
+        self,
+        worksheet: Any,  # noqa: ANN401 - as above
+        sheet: Sheet,
+        cells: Mapping[Cell, str],
+        figures: Collection[Cell],
+    ) -> None:
         self._worksheet = worksheet
         self._looks = Looks(worksheet)
         self._sheet = sheet
         self._cells = cells
+        self._figures = figures
         self._next = 1  # the row that is appended next
         self._errors = self._cells_with(FindingCode.CELL_ERROR)
         self._without_value = self._cells_with(FindingCode.FORMULA_WITHOUT_VALUE)
@@ -126,6 +136,10 @@ class _Plain:
     def _cell(self, row: int, column: int, text: str) -> SheetCell:
         cell = self._sheet.cell(row, column)
         value = self._sheet.values.get((row, column))
+        if cell in self._figures:
+            figure = self._looks.cell(Look())
+            figure.value = int(self._cells[cell])
+            return figure
         if cell in self._cells:
             return self._text(self._cells[cell])
         if cell in self._without_value:

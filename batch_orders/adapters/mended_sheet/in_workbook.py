@@ -1,7 +1,8 @@
 """Cells of a workbook changed in its XML: everything else in it stays, as it does when results are added to it.
 
-A cell that is changed becomes a text and keeps its format; a formula in it goes, and other formulas are worked out
-anew when Excel opens the file. A cell that a merged area hides shows its text: the area is split.
+A cell that is changed becomes a text (or, as `figures` says, a number) and keeps its format; a formula in it goes, and
+other formulas are worked out anew when Excel opens the file. A cell that a merged area hides shows its text: the area
+is split.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from openpyxl.utils import get_column_letter
 
+from batch_orders.adapters.mended_sheet.figures import plain_styles
 from batch_orders.adapters.mended_sheet.texts import as_written
 from batch_orders.adapters.own_workbook.book import WORKBOOK, Book, parts_of
 from batch_orders.adapters.own_workbook.markup import (
@@ -30,19 +32,24 @@ from batch_orders.adapters.own_workbook.sheet_part import (
     row_style,
     with_edits,
 )
+from batch_orders.models import Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-    from batch_orders.models import Cell, Sheet
+    from batch_orders.models import Sheet
 
+_STYLES: Final = "xl/styles.xml"
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 # Formulas that stand in one cell and fill others.
 _FILLS_OTHERS: Final = frozenset({"array", "dataTable"})
 
 
-def mended_in_place(sheet: Sheet, cells: Mapping[Cell, str]) -> bytes:
-    """The workbook that the sheet was read from, with these cells changed. UnexpectedLayoutError where it is odd."""
+def mended_in_place(sheet: Sheet, cells: Mapping[Cell, str], figures: Collection[Cell] = ()) -> bytes:
+    """The workbook that the sheet was read from, with these cells changed, and those of `figures` to numbers.
+
+    UnexpectedLayoutError where it is odd.
+    """
     package = Package(sheet.content)
     if any(name.startswith("_xmlsignatures/") for name in package.names):
         raise UnexpectedLayoutError("a digital signature")
@@ -51,7 +58,8 @@ def mended_in_place(sheet: Sheet, cells: Mapping[Cell, str]) -> bytes:
     has_formulas = any(
         name.startswith("xl/worksheets/") and _FORMULA.search(package.read(name)) for name in package.names
     )
-    package.put(part, _MendedPart(package.text(part)).render(cells))
+    plain = plain_styles(package.text(_STYLES)) if figures and _STYLES in package else frozenset()
+    package.put(part, _MendedPart(package.text(part), figures, plain).render(cells))
     package.drop_related(WORKBOOK, "calcChain")
     if has_formulas:
         package.put(WORKBOOK, _to_be_worked_out(package.text(WORKBOOK)))
@@ -68,7 +76,12 @@ def _to_be_worked_out(workbook: str) -> str:
 
 
 class _MendedPart(SheetPart):
-    """The sheet's XML with some cells changed."""
+    """The sheet's XML with some cells changed: those of `figures` to numbers, where their format is one of `plain`."""
+
+    def __init__(self, text: str, figures: Collection[Cell], plain: Collection[int]) -> None:
+        super().__init__(text)
+        self._figures = figures
+        self._plain = plain
 
     def render(self, cells: Mapping[Cell, str]) -> str:
         """The whole part."""
@@ -108,7 +121,7 @@ class _MendedPart(SheetPart):
                 there[column] = self._mended_cell(number, column, there[column], text)
             elif text:
                 style = usual or self._column_style(column)
-                there[column] = inline_cell(self._p, _place(number, column), as_written(text), style)
+                there[column] = self._written(number, column, text, style)
         return f"{opening}{''.join(there[column] for column in sorted(there))}</{self._p}row>"
 
     def _mended_cell(self, number: int, column: int, cell: str, text: str) -> str:
@@ -117,7 +130,13 @@ class _MendedPart(SheetPart):
         style = int(attributes_of(opening).get("s", "0"))
         if not text:
             return f'<{self._p}c r="{_place(number, column)}" s="{style}"/>'
-        return inline_cell(self._p, _place(number, column), as_written(text), style)
+        return self._written(number, column, text, style)
+
+    def _written(self, number: int, column: int, text: str, style: int) -> str:
+        place = _place(number, column)
+        if Cell(number, column) in self._figures and style in self._plain:
+            return f'<{self._p}c r="{place}" s="{style}"><{self._p}v>{text}</{self._p}v></{self._p}c>'
+        return inline_cell(self._p, place, as_written(text), style)
 
     def _refuse_master(self, contents: str) -> None:
         """UnexpectedLayoutError where other cells have their formula from this one."""

@@ -233,6 +233,51 @@ def nothing_changed() -> str:
     return "Nothing was changed."
 
 
+def somebody_else_approves() -> str:
+    """A yes or no to one's own sheet, or of somebody who may not say it."""
+    return "Somebody else has to approve this sheet: an approver who did not upload it."
+
+
+def not_approved() -> str:
+    """An order without a second person's yes to what is ordered."""
+    return "This has to be approved by a second person first. Nothing was sent."
+
+
+def declined(by: str, note: str) -> str:
+    """A second person's no."""
+    return f"{by} did not approve it: “{note}”"
+
+
+def declined_meanwhile(by: str) -> str:
+    """A yes to what another approver has declined."""
+    return f"{by} declined it, so it was not approved. It can be approved when its uploader asks again."
+
+
+def say_why() -> str:
+    """A no without a reason."""
+    return "Write why: whoever uploaded the sheet reads it, and mends it. Nothing was declined."
+
+
+def changed_since() -> str:
+    """A no to what is another sheet by now."""
+    return "This has changed since you looked at it. Nothing was declined: look at it as it is now, and say it again."
+
+
+def going_out() -> str:
+    """A no to orders that have been confirmed already."""
+    return (
+        "Its orders are going out already, so nothing was declined. You find the run under Runs, and can stop it there."
+    )
+
+
+_SAID = {"asked": "{} asked for approval", "approved": "{} approved it", "declined": "{} declined it"}
+
+
+def said(what: str, by: str) -> str:
+    """One word of the story of a sheet that needs a second person's yes."""
+    return _SAID[what].format(by)
+
+
 def page_is_running() -> str:
     """A second page over one ledger."""
     return "Another page is running for this ledger. This one was not started."

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 _LONGEST_NAME = 120
+_MOST_SAID = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +54,23 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A word on whether the sheet may be ordered: "asked", "approved" or "declined", by whom, when, and why."""
+
+    what: str
+    by: str
+    at: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """One uploaded sheet. `version` counts its changes; `uploaded_at` is in seconds since the epoch.
 
     `mapping` is a mapping file's text ("" without one), `released` are ids of held orders that are sent on purpose,
     `retry_rejected` says that refused ones are sent again; `note` is why. `reason` is what kept the orders back in the
-    run that the draft was made of. `runs` are the runs that ordered from it.
+    run that the draft was made of. `said` is what people said of it, the latest last; `runs` are the runs that ordered
+    from it.
     """
 
     id: str
@@ -76,7 +88,31 @@ class Draft:
     reason: str = ""
     asked: bool = False
     approval: Approval | None = None
+    said: tuple[Said, ...] = ()
     runs: tuple[str, ...] = ()
+
+    @property
+    def declined(self) -> Said | None:
+        """A second person's no, until it is asked for anew."""
+        return self.said[-1] if self.said and self.said[-1].what == "declined" else None
+
+    @property
+    def declined_by(self) -> tuple[str, ...]:
+        """Everybody who ever said no, each once."""
+        return tuple(dict.fromkeys(word.by for word in self.said if word.what == "declined"))
+
+    def asking(self, word: Said) -> Draft:
+        """The draft with its question to a second person: what was said before counts no more."""
+        return dataclasses.replace(self, asked=True, approval=None, said=(*self.said, word)[-_MOST_SAID:])
+
+    def approved(self, word: Said, fingerprint: str) -> Draft:
+        """The draft with a second person's yes to exactly this."""
+        approval = Approval(by=word.by, at=word.at, fingerprint=fingerprint)
+        return dataclasses.replace(self, approval=approval, said=(*self.said, word)[-_MOST_SAID:])
+
+    def with_no(self, word: Said) -> Draft:
+        """The draft with a second person's no: whoever approved it, it is asked for anew."""
+        return dataclasses.replace(self, asked=False, approval=None, said=(*self.said, word)[-_MOST_SAID:])
 
     @property
     def cells(self) -> Mapping[Cell, str]:
@@ -205,9 +241,10 @@ def _read(parts: Mapping[str, Any]) -> Draft:
         **{
             **parts,
             "steps": tuple(steps),
-            "reason": parts.get("reason", ""),
+            "reason": parts.get("reason", ""),  # sheets of older versions have neither this nor what was said
             "released": tuple(parts["released"]),
             "approval": Approval(**parts["approval"]) if parts["approval"] else None,
+            "said": tuple(Said(**word) for word in parts.get("said", ())),
             "runs": tuple(parts["runs"]),
         }
     )

@@ -17,7 +17,7 @@ from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages import page as words
 from batch_orders.models import Cell, order_id
 from batch_orders.web import matching
-from batch_orders.web.drafts import Approval, shown_name
+from batch_orders.web.drafts import Said, shown_name
 from batch_orders.web.judging import MAPPING_NAME
 from batch_orders.web.page import page_of, person_of
 from batch_orders.web.review import Look, alike, ordered_rows, review
@@ -248,9 +248,16 @@ async def match_columns(request: Request, draft_id: str) -> Response:
 
 @router.get("/sheets/{draft_id}/confirm")
 async def show_confirm(request: Request, draft_id: str) -> Response:
-    """The plain sentence, with the stock of this minute, and the act."""
+    """One plain sentence, and the act; or what a second person has to say yes or no to."""
     page, person = page_of(request), person_of(request)
-    draft = page.draft(person, draft_id)
+    return await _show_confirm(request, page, page.draft(person, draft_id))
+
+
+async def _show_confirm(
+    request: Request, page: Page, draft: Draft, status: int = 200, *, trouble: str = "", note: str = ""
+) -> Response:
+    """The page; `trouble` is about the word of whoever declines, and `note` what they had typed."""
+    person = person_of(request)
     running = page.live.of_draft(draft.id)
     if running is not None:
         return RedirectResponse(f"/runs/{running.run_id}", status_code=303)
@@ -264,6 +271,7 @@ async def show_confirm(request: Request, draft_id: str) -> Response:
     return await page.render(
         request,
         "confirm.html",
+        status,
         step=3,
         draft=draft,
         view=view,
@@ -271,19 +279,22 @@ async def show_confirm(request: Request, draft_id: str) -> Response:
         sentence=words.place_sentence(view.ready, view.items, view.countries, page.host),
         is_own=draft.owner == person.name,
         may_order=_may_order(page, person, draft),
+        may_answer=_may_answer(page, person, draft),
         is_approved=is_approved,
         is_void=draft.approval is not None and not is_approved,
         too_many=max(0, view.ready - page.world.settings.max_orders),
+        trouble=trouble,
+        note=note,
     )
 
 
 @router.post("/sheets/{draft_id}/ask")
 async def ask(request: Request, draft_id: str) -> Response:
     """Ask a second person to approve."""
-    page = page_of(request)
-    draft = page.draft(person_of(request), draft_id, to_change=True)
-    changed = _change(page, draft, lambda draft: dataclasses.replace(draft, asked=True, approval=None))
-    return _to(changed, "/confirm")
+    page, person = page_of(request), person_of(request)
+    draft = page.draft(person, draft_id, to_change=True)
+    word = Said(what="asked", by=person.name, at=time.time())
+    return _to(_change(page, draft, lambda draft: draft.asking(word)), "/confirm")
 
 
 @router.post("/sheets/{draft_id}/approve")
@@ -291,10 +302,36 @@ async def approve(request: Request, draft_id: str, fingerprint: Annotated[str, F
     """A second person's yes to exactly what they were shown."""
     page, person = page_of(request), person_of(request)
     draft = page.draft(person, draft_id)
-    if not person.may_approve or draft.owner == person.name or not page.needs_approval:
-        raise HTTPException(403, "Somebody else has to approve this sheet: an approver who did not upload it.")
-    approval = Approval(by=person.name, at=time.time(), fingerprint=fingerprint)
-    changed = _change(page, draft, lambda draft: dataclasses.replace(draft, approval=approval))
+    if not _may_answer(page, person, draft):
+        raise HTTPException(403, words.somebody_else_approves())
+    word = Said(what="approved", by=person.name, at=time.time())
+
+    def approved(draft: Draft) -> Draft:
+        if draft.declined is not None:
+            raise HTTPException(409, words.declined_meanwhile(draft.declined.by))
+        return draft.approved(word, fingerprint)
+
+    return _to(_change(page, draft, approved), "/confirm")
+
+
+@router.post("/sheets/{draft_id}/decline")
+async def decline(
+    request: Request, draft_id: str, version: Annotated[int, Form()] = -1, note: Annotated[str, Form()] = ""
+) -> Response:
+    """A second person's no, and why, to the `version` that they were shown: the uploader mends it and asks again."""
+    page, person = page_of(request), person_of(request)
+    draft = page.draft(person, draft_id)
+    if not _may_answer(page, person, draft):
+        raise HTTPException(403, words.somebody_else_approves())
+    note = note.strip()[:_LONGEST_TEXT]
+    if not note:
+        return await _show_confirm(request, page, draft, 400, trouble=words.say_why())
+    word = Said(what="declined", by=person.name, at=time.time(), note=note)
+    changed = _change(page, draft, lambda draft: draft if draft.version != version else draft.with_no(word))
+    if word not in changed.said:
+        if page.live.of_draft(draft.id) is not None:
+            raise HTTPException(409, words.going_out())
+        return await _show_confirm(request, page, changed, 409, trouble=words.changed_since(), note=note)
     return _to(changed, "/confirm")
 
 
@@ -313,16 +350,19 @@ async def order(
         raise HTTPException(403, f"This sheet is {draft.owner}’s: only they can order it.")
     if not sure:
         raise HTTPException(400, "Tick the box that says you are sure. Nothing was sent.")
-    if page.needs_approval and (draft.approval is None or draft.approval.fingerprint != fingerprint):
-        raise HTTPException(403, "This has to be approved by a second person first. Nothing was sent.")
+    _require_approval(page, draft, fingerprint)
     most = _most_orders(limit)
     judged = await _judged(page, draft, patiently=True)
     if judged is None or judged.request is None:
         return _to(draft)
+    # Somebody may have declined it meanwhile; from here on nobody comes in between.
+    draft = page.draft(person, draft_id)
+    _require_approval(page, draft, fingerprint)
     about = {
         "uploaded_by": draft.owner,
         "placed_by": person.name,
         "approved_by": draft.approval.by if draft.approval else "",
+        "declined_by": ", ".join(draft.declined_by),
         "note": draft.note,
     }
     placed = dataclasses.replace(
@@ -344,6 +384,17 @@ async def order(
 def _may_order(page: Page, person: Person, draft: Draft) -> bool:
     """Whether this is their own sheet, or one that they may approve."""
     return person.may_upload and (draft.owner == person.name or (page.needs_approval and person.may_approve))
+
+
+def _may_answer(page: Page, person: Person, draft: Draft) -> bool:
+    """Whether they are the second person, who says yes or no to this sheet."""
+    return page.needs_approval and person.may_approve and draft.owner != person.name
+
+
+def _require_approval(page: Page, draft: Draft, fingerprint: str) -> None:
+    """HTTPException 403 where a second person has to say yes to this and has not."""
+    if page.needs_approval and (draft.approval is None or draft.approval.fingerprint != fingerprint):
+        raise HTTPException(403, words.not_approved())
 
 
 def _most_orders(text: str) -> int | None:

@@ -58,6 +58,45 @@ def test_nothing_is_ordered_without_a_second_yes(windows: Windows, tmp_path: Pat
         expect(uma.locator(".meaning")).to_contain_text("by uma, approved by ada")
 
 
+def test_a_no_with_a_word(windows: Windows, tmp_path: Path) -> None:
+    """Declined with a reason that the uploader reads, mended, asked again, approved: the story stays with the sheet."""
+    program = Program(tmp_path, {"approval": "required", "users_file": str(tmp_path / "users.json")})
+    for name, role in (("uma", "uploader"), ("ada", "approver")):
+        add(program, name, role)
+    with serving(program, "--sandbox") as served:
+        uma, ada = signed_in(windows, served, "uma"), signed_in(windows, served, "ada")
+        uma.locator("#file").set_input_files(wave(tmp_path, people=3))
+        uma.get_by_role("link", name="Continue with 3 orders").click()
+        uma.get_by_role("button", name="Ask for approval").click()
+        expect(uma.get_by_text("You asked for approval")).to_be_visible()
+
+        ada.goto("/runs")
+        ada.get_by_role("link", name="new-hires.csv").click()
+        ada.get_by_text("Decline it").click()
+        ada.get_by_label("Why?").fill("one mouse is enough")
+        ada.get_by_role("button", name="Decline 3 orders").click()
+        expect(ada.get_by_role("button", name="Approve 3 orders")).to_have_count(0)
+
+        uma.goto("/")
+        expect(uma.get_by_text("Declined by ada")).to_be_visible()
+        uma.get_by_role("link", name="new-hires.csv").click()
+        expect(uma.locator(".message.warn")).to_contain_text("ada did not approve it: “one mouse is enough”")
+        uma.get_by_role("link", name="All rows").click()
+        uma.locator("#K2").click()
+        uma.get_by_label("Quantity, row 2").fill("2")
+        uma.get_by_role("button", name="Save").click()
+        expect(uma.get_by_text("(mended)")).to_be_visible()
+        uma.get_by_role("link", name="Continue with 3 orders").click()
+        uma.get_by_role("button", name="Ask again").click()
+        expect(uma.get_by_text("You asked for approval")).to_be_visible()
+
+        _approve(ada)
+        ada.get_by_text("What was said of it").click()
+        expect(ada.get_by_text("ada declined it: “one mouse is enough”")).to_be_visible()
+        uma.reload()
+        expect(uma.get_by_role("button", name="Place 3 orders")).to_be_visible()
+
+
 def _approve(page: Page) -> None:
     page.goto("/runs")
     expect(page.get_by_role("link", name="Runs (1 to approve)")).to_be_visible()

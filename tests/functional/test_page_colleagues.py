@@ -347,6 +347,163 @@ def _held(page: str) -> str:
     return found[1] if found else ""
 
 
+def _shown_version(page: str) -> str:
+    found = re.search(r'name="version" value="(\d+)"', page)
+    assert found, page
+    return found[1]
+
+
+def _decline(visitor: Visitor, draft: str, why: str) -> int:
+    """Decline a sheet as somebody does who looks at it now; the answer's status."""
+    version = _shown_version(visitor.confirm(draft)[0].text)
+    return visitor.post(f"/sheets/{draft}/decline", follow=False, version=version, note=why).status_code
+
+
+def _stored(strict: Office, draft: str) -> dict[str, Any]:
+    return next(each for each in drafts_in(strict.ledger) if each["id"] == draft)
+
+
+def test_a_declined_sheet_is_mended_and_approved(strict: Office) -> None:
+    """The uploader reads why, mends it and asks again; the run keeps who approved and who declined before."""
+    draft = upload(strict.ann, sheet_of("declined"), "declined.csv")
+    strict.ann.post(f"/sheets/{draft}/ask")
+    assert "declined.csv" in strict.pat.get("/runs").text
+    fingerprint = strict.pat.confirm(draft)[1]
+    assert _decline(strict.pat, draft, " wrong <b>laptop</b> ") == 303
+    assert "declined.csv" not in strict.pat.get("/runs").text
+    for page in (f"/sheets/{draft}", f"/sheets/{draft}/confirm"):
+        assert "pat did not approve it: “wrong &lt;b&gt;laptop&lt;/b&gt;”" in strict.ann.get(page).text
+    assert "Declined by pat" in strict.ann.get("/").text
+    assert attempt(strict.ann, draft, fingerprint)[0] == 403
+
+    assert f"/sheets/{draft}/approve" not in strict.bob.confirm(draft)[0].text
+    answer = strict.bob.post(f"/sheets/{draft}/approve", fingerprint=fingerprint)
+    assert (answer.status_code, "pat declined it" in answer.text) == (409, True)
+
+    strict.ann.post(f"/sheets/{draft}/mend", row=2, column=2, after="Mended")
+    strict.ann.post(f"/sheets/{draft}/ask")
+    assert "pat did not approve it" not in strict.ann.review(draft).text
+    assert "wrong &lt;b&gt;laptop" in strict.ann.review(draft).text, "what was said is kept"
+    _, fingerprint = strict.bob.confirm(draft)
+    strict.bob.post(f"/sheets/{draft}/approve", fingerprint=fingerprint)
+    _, run = attempt(strict.ann, draft, fingerprint)
+    assert "approved by bob, declined before by pat" in strict.ann.ended(run).text
+    assert [(each["what"], each["by"]) for each in _stored(strict, draft)["said"]] == [
+        ("asked", "ann"), ("declined", "pat"), ("asked", "ann"), ("approved", "bob"),
+    ]  # fmt: skip
+    assert strict.placed("declined") == ["declined@example.com"]
+
+
+def test_an_approval_is_taken_back(strict: Office) -> None:
+    """Whoever declines what somebody has approved already makes that approval worthless."""
+    draft, fingerprint = approved(strict, sheet_of("takenback"))
+    assert _decline(strict.pat, draft, "not this quarter") == 303
+    assert attempt(strict.ann, draft, fingerprint)[0] == 403
+    assert "It has to be approved anew" not in strict.ann.confirm(draft)[0].text
+    assert strict.placed("takenback") == []
+
+
+def test_nobody_else_declines(strict: Office, free: Office) -> None:
+    """Neither the uploader, nor a viewer or a colleague, nor anybody where no approval is needed."""
+    draft = upload(strict.ann, sheet_of("mydecline"))
+    strict.ann.post(f"/sheets/{draft}/ask")
+    before = _stored(strict, draft)
+    for someone, status in ((strict.ann, 403), (strict.vic, 403), (strict.eve, 404)):
+        fields = {"version": before["version"], "note": "no"}
+        assert someone.post(f"/sheets/{draft}/decline", follow=False, **fields).status_code == status
+    own = upload(strict.bob, sheet_of("bobsown"))
+    assert strict.bob.post(f"/sheets/{own}/decline", version=0, note="no").status_code == 403
+    assert _stored(strict, draft) == before
+    unasked = upload(free.ann, sheet_of("freedecline"))
+    assert free.bob.post(f"/sheets/{unasked}/decline", version=0, note="no").status_code == 403
+    assert "/decline" not in free.bob.confirm(unasked)[0].text
+
+
+def test_a_decline_says_why(strict: Office) -> None:
+    """Without a word it is not taken: the page is shown again, with the message at the field."""
+    draft = upload(strict.ann, sheet_of("wordless"))
+    strict.ann.post(f"/sheets/{draft}/ask")
+    version = _shown_version(strict.bob.confirm(draft)[0].text)
+    answer = strict.bob.post(f"/sheets/{draft}/decline", version=version, note="  ")
+    assert answer.status_code == 400
+    assert 'aria-describedby="why-wrong"' in answer.text
+    assert f"/sheets/{draft}/approve" in answer.text
+    assert _stored(strict, draft)["asked"]
+
+
+@pytest.mark.parametrize("meanwhile", ["mend", "approve", "ask"])
+def test_a_decline_of_what_is_another_sheet_by_now(strict: Office, meanwhile: str) -> None:
+    """Mended, approved or asked for anew since it was looked at: the word is kept on the page, and nothing declined."""
+    draft = upload(strict.ann, sheet_of(f"late{meanwhile}"))
+    strict.ann.post(f"/sheets/{draft}/ask")
+    page, fingerprint = strict.pat.confirm(draft)
+    version = _shown_version(page.text)
+    if meanwhile == "mend":
+        strict.ann.post(f"/sheets/{draft}/mend", row=2, column=2, after="Other")
+    elif meanwhile == "approve":
+        strict.bob.post(f"/sheets/{draft}/approve", fingerprint=fingerprint)
+    else:
+        strict.ann.post(f"/sheets/{draft}/ask")
+    answer = strict.pat.post(f"/sheets/{draft}/decline", version=version, note="too <dear>")
+    assert answer.status_code == 409
+    assert 'value="too &lt;dear&gt;"' in answer.text
+    assert "has changed since you looked at it" in answer.text
+    assert [each["what"] for each in _stored(strict, draft)["said"]].count("declined") == 0
+    version = _shown_version(answer.text)
+    assert strict.pat.post(f"/sheets/{draft}/decline", follow=False, version=version, note="no").status_code == 303
+
+
+def test_yes_and_no_at_once(strict: Office) -> None:
+    """Whichever comes first, the sheet is approved or declined and never both, and only the approved is ordered."""
+    for number in range(6):
+        draft = upload(strict.ann, sheet_of(f"both{number}"))
+        strict.ann.post(f"/sheets/{draft}/ask")
+        _, fingerprint = strict.bob.confirm(draft)
+        version = _shown_version(strict.pat.confirm(draft)[0].text)
+
+        def approve(draft: str = draft, fingerprint: str = fingerprint) -> int:
+            return strict.bob.post(f"/sheets/{draft}/approve", follow=False, fingerprint=fingerprint).status_code
+
+        def decline(draft: str = draft, version: str = version) -> int:
+            fields = {"version": version, "note": "no"}
+            return strict.pat.post(f"/sheets/{draft}/decline", follow=False, **fields).status_code
+
+        with ThreadPoolExecutor(2) as threads:
+            acts = [threads.submit(act) for act in ((approve, decline) if number % 2 else (decline, approve))]
+            statuses = sorted(act.result() for act in acts)
+        assert statuses == [303, 409]
+        stored = _stored(strict, draft)
+        is_declined = stored["said"][-1]["what"] == "declined"
+        assert is_declined is (stored["approval"] is None)
+        status, run = attempt(strict.ann, draft, fingerprint)
+        assert status == (403 if is_declined else 303)
+        if run:
+            strict.ann.ended(run)
+        assert len(strict.placed(f"both{number}")) == (0 if is_declined else 1)
+
+
+def test_declined_while_it_is_ordered(strict: Office) -> None:
+    """At the same moment: either the orders go and the decline is refused, or it is declined and nothing goes."""
+    for number in range(6):
+        draft, fingerprint = approved(strict, sheet_of(f"stop{number}"))
+        version = _shown_version(strict.pat.confirm(draft)[0].text)
+
+        def order(draft: str = draft, fingerprint: str = fingerprint) -> str:
+            return attempt(strict.ann, draft, fingerprint)[1]
+
+        def decline(draft: str = draft, version: str = version) -> int:
+            fields = {"version": version, "note": "no"}
+            return strict.pat.post(f"/sheets/{draft}/decline", follow=False, **fields).status_code
+
+        with ThreadPoolExecutor(2) as threads:
+            run = threads.submit(order)
+            declined = threads.submit(decline).result()
+        if run.result():
+            strict.ann.ended(run.result())
+        assert (declined == 303) is (run.result() == "")
+        assert len(strict.placed(f"stop{number}")) == (0 if declined == 303 else 1)
+
+
 def test_a_sheet_that_reads_otherwise(strict: Office) -> None:
     """Approval of a file as it reads in one encoding is none of it as it reads in another."""
     content = sheet_of("encoded", lastname="Müller-ß").decode().encode("cp1252")

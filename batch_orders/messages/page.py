@@ -362,6 +362,16 @@ def number_needed() -> str:
     return "Write the order number that Device Hub has for it, in one word. Nothing was settled."
 
 
+def who_said_cancelled() -> str:
+    """An order that is said to be cancelled, without a note: the next run orders it again."""
+    return "Write who said that it was cancelled, and when. Nothing was settled."
+
+
+def waits_no_more() -> str:
+    """A held or refused order that somebody else has seen to meanwhile."""
+    return "This order does not wait any more: somebody has sent it, or is sending it. Nothing was changed."
+
+
 def no_such_limit() -> str:
     """What says how many orders to place is no number."""
     return "Write how many orders to place at most as a number from 1 up, or leave it blank. Nothing was sent."

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
+from batch_orders.adapters.new_files import reason
 from batch_orders.errors import LedgerError
 from batch_orders.messages import page as words
+from batch_orders.messages.ledgers import number_taken
 from batch_orders.messages.outcomes import changed
 from batch_orders.models import OrderState, order_id
 from batch_orders.stages.report import only_order
@@ -31,23 +34,63 @@ _NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/#:-]{0,63}")
 _RUN = re.compile(r"/runs/[0-9a-f-]{1,40}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What somebody sent about an order, to be shown again where it was not taken.
+
+    `wrong` is why, and `field` where: at the "note", the "number", the tick ("sure") or the buttons ("act").
+    """
+
+    order: str
+    note: str = ""
+    number: str = ""
+    is_sure: bool = False
+    wrong: str = ""
+    field: str = ""
+
+    def at(self, field: str) -> str:
+        """What is wrong with this field; "" where nothing is."""
+        return self.wrong if self.field == field else ""
+
+
+_NOTHING = Typed(order="")
+
+
 @router.get("/waiting")
 async def show_waiting(request: Request, settled: str = "", order: str = "") -> Response:
     """The queue: unknown, changed, rejected and held orders, each with what helps to decide."""
     page, person = page_of(request), person_of(request)
+    about = await _email_of(page, person, order) if settled and order else ""
+    return await _show(request, page, person, settled=settled, about=about)
+
+
+async def _show(  # noqa: PLR0917 - the query's own parts
+    request: Request,
+    page: Page,
+    person: Person,
+    status: int = 200,
+    typed: Typed | None = None,
+    settled: str = "",
+    about: str = "",
+) -> Response:
     waiting, held = await page.waiting(person)
 
     def ask(ledger: Ledger) -> list[dict[str, Any]]:
         return [_told(order, ledger.evidence(order.key, is_plain=True)) for order in waiting]
 
     told = await page.in_ledger(ask)
+    names = {*(each["id"] for each in told), *(order_id(each.order.key or "") for each in held)}
     return await page.render(
         request,
         "waiting.html",
+        status,
         orders=told,
         held=[(each.run, each.order) for each in held],
+        typed=typed or _NOTHING,
+        nobodys=_NOTHING,
+        is_elsewhere=typed is not None and typed.order not in names,
         settled=settled,
-        about=await _email_of(page, person, order) if settled and order else "",
+        about=about,
     )
 
 
@@ -64,31 +107,55 @@ async def settle(  # noqa: PLR0917 - the form's own fields
     """A person's verdict on an order, as the command line's `settle` has it."""
     page, person = page_of(request), person_of(request)
     found = await _order_to_settle(page, person, order)
-    if not sure:
-        raise HTTPException(400, words.look_it_up_first())
-    if verdict == "placed" and not _NUMBER.fullmatch(number.strip()):
-        raise HTTPException(400, words.number_needed())
-    said = f"{note.strip()[:_LONGEST_NOTE]} ({person.name}, on the page)".strip()
-
-    def record(ledger: Ledger) -> None:
-        fresh = ledger.find(found.key)
-        match verdict:
-            case "placed":
-                ledger.settle_placed(fresh, number.strip(), said)
-            case "not_placed":
-                ledger.settle_not_placed(fresh, said)
-            case "cancelled":
-                ledger.settle_cancelled(fresh, said)
-            case "keep":
-                ledger.settle_keep(fresh, said)
-            case _:
-                raise HTTPException(400, words.no_such_verdict())
-
-    await page.in_ledger(record)
+    note, number = note.strip()[:_LONGEST_NOTE], number.strip()
+    typed = Typed(order=order, note=note, number=number[:_LONGEST_NOTE], is_sure=bool(sure))
+    field, wrong = _wrong_with(typed, verdict)
+    status = 400
+    if not wrong:
+        try:
+            await page.in_ledger(lambda ledger: _record(ledger, found.key, verdict, number, _signed(note, person)))
+        except LedgerError as error:
+            field = "number" if error.message == number_taken(number) else "act"
+            wrong, status = words.on_page(f"{error.message} {error.hint}".strip()), 409
+    is_of_run = _RUN.fullmatch(back) is not None
+    if wrong:
+        if is_of_run:
+            raise HTTPException(status, wrong)
+        return await _show(request, page, person, status, replace(typed, field=field, wrong=wrong))
     page.judge.forget()
-    if _RUN.fullmatch(back):
+    if is_of_run:
         return RedirectResponse(f"{back}?settled={verdict}", status_code=303)
     return RedirectResponse(f"/waiting?settled={verdict}&order={order_id(found.key)}", status_code=303)
+
+
+def _wrong_with(typed: Typed, verdict: str) -> tuple[str, str]:
+    """The field that keeps a verdict from being taken, and why; ("", "") where nothing does."""
+    if verdict not in words.SETTLED:
+        return "act", words.no_such_verdict()
+    if not typed.is_sure:
+        return "sure", words.look_it_up_first()
+    if verdict == "placed" and not _NUMBER.fullmatch(typed.number):
+        return "number", words.number_needed()
+    if verdict == "cancelled" and not typed.note:
+        return "note", words.who_said_cancelled()
+    return "", ""
+
+
+def _record(ledger: Ledger, key: str, verdict: str, number: str, note: str) -> None:
+    fresh = ledger.find(key)
+    match verdict:
+        case "placed":
+            ledger.settle_placed(fresh, number, note)
+        case "not_placed":
+            ledger.settle_not_placed(fresh, note)
+        case "cancelled":
+            ledger.settle_cancelled(fresh, note)
+        case "keep":
+            ledger.settle_keep(fresh, note)
+
+
+def _signed(note: str, person: Person) -> str:
+    return f"{note} ({person.name}, on the page)".strip()
 
 
 @router.post("/waiting/{order}/again")
@@ -100,23 +167,30 @@ async def again(
     if not person.may_upload:
         raise HTTPException(403, words.may_only_look())
     kept = await page.kept_run(person, run_id)
+    note = note.strip()[:_LONGEST_NOTE]
+    typed = Typed(order=order, note=note, field="act")
     report = kept.report
     key = next((each.key for each in report.orders if each.key and order_id(each.key) == order), "") if report else ""
     part = only_order(report, key) if report and key else None
     if part is None:
-        raise HTTPException(404, words.no_such_order())
+        return await _show(request, page, person, 404, replace(typed, wrong=words.no_such_order()))
     state = await page.in_ledger(lambda ledger: ledger.recall([key]).get(key))
     is_refused = state is not None and state.state is OrderState.REJECTED
-    draft = await new_draft(
-        page,
-        person,
-        kept.run,
-        part,
-        released=() if is_refused else (order,),
-        retry_rejected=is_refused,
-        note=note.strip()[:_LONGEST_NOTE],
-        reason=words.on_page(next(each.message for each in report.orders if each.key == key)) if report else "",
-    )
+    if not is_refused and state is not None and state.state is not OrderState.PLANNED:
+        return await _show(request, page, person, 409, replace(typed, wrong=words.waits_no_more()))
+    try:
+        draft = await new_draft(
+            page,
+            person,
+            kept.run,
+            part,
+            released=() if is_refused else (order,),
+            retry_rejected=is_refused,
+            note=note,
+            reason=words.on_page(next(each.message for each in part.orders)),
+        )
+    except OSError as error:
+        return await _show(request, page, person, 507, replace(typed, wrong=words.not_kept(reason(error))))
     return RedirectResponse(f"/sheets/{draft}", status_code=303)
 
 

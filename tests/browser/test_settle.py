@@ -6,6 +6,7 @@ import csv
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.sheets import wave
@@ -72,6 +73,7 @@ def test_changed_and_held_orders(windows: Windows, program: Program, tmp_path: P
         _waits(page, ANA).get_by_role("button", name="Keep what the sheet says: send nothing").click()
         expect(page.get_by_role("status")).to_contain_text("what the sheet says now counts as ordered")
         _looked_up(page, CHLOE)
+        _waits(page, CHLOE).get_by_label("Note: what you found, and where").fill("by mail, today")
         _waits(page, CHLOE).get_by_role("button", name="The vendor cancelled it: order it again").click()
         expect(page.get_by_role("status")).to_contain_text("The next run with its sheet orders it again")
         expect(page.locator("h1")).to_have_text("1 order waits for a person")
@@ -82,6 +84,40 @@ def test_changed_and_held_orders(windows: Windows, program: Program, tmp_path: P
         _place(page)
         expect(page.locator("h1")).to_have_text("The order is placed")
         page.get_by_role("link", name="To settle").click()
+        expect(page.locator("h1")).to_have_text("Nothing waits for you")
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_what_is_wrong_stands_at_its_field(
+    windows: Windows, program: Program, tmp_path: Path, has_script: bool
+) -> None:
+    """A number that another order has, or none: told beside it, with the focus there, and what was typed is kept."""
+    windows.watch.allow("status of 40[09]")
+    with at_desk(program, "--sandbox", "--fault", "close_after_placing=1") as desk:
+        desk.visitor.ended(desk.visitor.order(desk.visitor.upload(wave(tmp_path, people=2))))
+        page = windows.open(desk, "/waiting", java_script_enabled=has_script)
+        _waits(page, ANA).get_by_label("under this order number").fill("174894512352")
+        _looked_up(page, ANA)
+        _waits(page, ANA).get_by_role("button", name="It was placed").click()
+        expect(page.get_by_role("status")).to_contain_text("the order counts as ordered")
+
+        _waits(page, BEN).get_by_label("Note: what you found, and where").fill("on the vendor's page")
+        _looked_up(page, BEN)
+        _waits(page, BEN).get_by_role("button", name="It was placed").click()
+        number = _waits(page, BEN).get_by_label("under this order number")
+        expect(number).to_have_accessible_description(re.compile("Write the order number that Device Hub has for it"))
+        for wrong, told in (("174894512352", "belongs to another order"), ("two words", "in one word")):
+            number.fill(wrong)
+            _waits(page, BEN).get_by_role("button", name="It was placed").click()
+            expect(number).to_have_accessible_description(re.compile(told))
+            expect(number).to_have_value(wrong)
+            expect(number).to_be_focused()
+            expect(_waits(page, BEN).get_by_label("Note: what you found, and where")).to_have_value(
+                "on the vendor's page"
+            )
+            expect(_waits(page, BEN).get_by_label("I looked this order up")).to_be_checked()
+        number.fill("174894512353")
+        _waits(page, BEN).get_by_role("button", name="It was placed").click()
         expect(page.locator("h1")).to_have_text("Nothing waits for you")
 
 

@@ -1,0 +1,145 @@
+"""To settle, where something is in the way: the page stays, with what was typed and why it was not taken."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.program import SAMPLES, Program
+from tests.served import Visitor, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _sheet(*names: str, **changes: str) -> bytes:
+    """A CSV sheet with an order for each of these names."""
+    with (SAMPLES / "new-hires.csv").open(encoding="utf-8-sig", newline="") as file:
+        row = next(csv.DictReader(file))
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, list(row))
+    writer.writeheader()
+    for number, name in enumerate(names):
+        own = {"Email": f"{name}@example.com", "Last name": name.title(), "Phone number": f"+1 212 555 01{number:02}"}
+        writer.writerow(row | own | changes)
+    return out.getvalue().encode()
+
+
+def _ordered(visitor: Visitor, content: bytes) -> str:
+    """Upload and order everything that is ready; the run."""
+    draft = str(visitor.send("hires.csv", content).headers["location"].removeprefix("/sheets/"))
+    visitor.review(draft)
+    run = visitor.order(draft)
+    visitor.ended(run)
+    return run
+
+
+def _card(page: str, name: str) -> str:
+    """What To settle shows of one order."""
+    cards = [card for card in re.findall(r"<article.*?</article>", page, re.DOTALL) if f"{name}@example.com" in card]
+    assert len(cards) == 1, page
+    return str(cards[0])
+
+
+def _id(card: str) -> str:
+    found = re.search(r'action="/waiting/([0-9a-f]{12})/', card)
+    assert found
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """Whoever started a page whose Device Hub takes orders as they come."""
+    with serving(Program(tmp_path_factory.mktemp("settle")), "--sandbox") as served:
+        yield served.enter()
+
+
+@pytest.fixture(scope="module")
+def unsure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """The same where no answer comes back: one order was found under the number taken1, the other one waits."""
+    with serving(Program(tmp_path_factory.mktemp("unsure")), "--sandbox", "--fault", "close_after_placing=1") as served:
+        visitor = served.enter()
+        _ordered(visitor, _sheet("taken", "typed"))
+        taken = _id(_card(visitor.get("/waiting").text, "taken"))
+        visitor.post(f"/waiting/{taken}/settle", verdict="placed", number="taken1", sure="yes")
+        yield visitor
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """The same where every order is refused."""
+    with serving(Program(tmp_path_factory.mktemp("refused")), "--sandbox", "--fault", "422_plain=1") as served:
+        yield served.enter()
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "field", "told"),
+    [
+        ({"verdict": "placed", "number": "", "sure": "yes"}, 400, "number", "Write the order number"),
+        ({"verdict": "placed", "number": "two <words>", "sure": "yes"}, 400, "number", "in one word"),
+        ({"verdict": "placed", "number": "taken1", "sure": "yes"}, 409, "number", "belongs to another order"),
+        ({"verdict": "placed", "number": "free2"}, 400, "sure", "tick the box"),
+        ({"verdict": "cancelled", "sure": "yes"}, 409, "act", "does not fit that"),
+        ({"verdict": "keep", "sure": "yes"}, 409, "act", "nothing to keep"),
+        ({"verdict": "nonsense", "sure": "yes"}, 400, "act", "no such verdict"),
+    ],
+)
+def test_what_was_typed_stays(unsure: Visitor, fields: dict[str, str], status: int, field: str, told: str) -> None:
+    """The order still waits, its card says at the field what is wrong, and note, number and tick are as they were."""
+    order = _id(_card(unsure.get("/waiting").text, "typed"))
+    answer = unsure.post(f"/waiting/{order}/settle", note="what I “found” <there>", **fields)
+    assert answer.status_code == status
+    card = html.unescape(_card(answer.text, "typed"))
+    assert f'id="{field}-{order}-wrong" role="alert"' in card
+    assert told in card
+    assert 'value="what I “found” <there>"' in card
+    assert f'value="{fields.get("number", "")}"' in card
+    assert bool(re.search(r'name="sure" value="yes" required checked', card)) is ("sure" in fields)
+    assert "1 order waits for a person" in answer.text
+
+
+def test_a_cancelled_order_needs_a_word(visitor: Visitor) -> None:
+    """It would be ordered again: the note says who cancelled it, on To settle and on the run's page."""
+    run = _ordered(visitor, _sheet("cancelled", "other"))
+    order = next(iter(re.findall(r"/waiting/([0-9a-f]{12})/settle", visitor.get(f"/runs/{run}").text)))
+    answer = visitor.post(f"/waiting/{order}/settle", verdict="cancelled", sure="yes", note=" ", back=f"/runs/{run}")
+    assert answer.status_code == 400
+    assert "Write who said that it was cancelled" in answer.text
+    _ordered(visitor, _sheet("cancelled", "third", Quantity="3"))
+    changed = _id(_card(visitor.get("/waiting").text, "cancelled"))
+    answer = visitor.post(f"/waiting/{changed}/settle", verdict="cancelled", sure="yes")
+    assert answer.status_code == 400
+    assert f'aria-describedby="note-{changed}-wrong"' in _card(answer.text, "cancelled")
+    answer = visitor.post(f"/waiting/{changed}/settle", verdict="cancelled", sure="yes", note="the vendor, by mail")
+    assert "the vendor cancelled it" in answer.text
+
+
+def test_an_order_that_waits_no_more(refused: Visitor) -> None:
+    """A window that is older than what has become of the order says so, and keeps the note."""
+    run = _ordered(refused, _sheet("gone"))
+    order = _id(_card(refused.get("/waiting").text, "gone"))
+    answer = refused.post(f"/waiting/{'0' * 12}/again", run_id=run, note="as it <is>")
+    assert answer.status_code == 404
+    assert "There is no such order here" in answer.text
+    assert "Your note: “as it &lt;is&gt;”" in answer.text
+    assert refused.post(f"/waiting/{order}/again", run_id=run, note="as it is").status_code == 200
+
+
+def test_a_held_order_that_was_sent_meanwhile(visitor: Visitor) -> None:
+    """Released in one window, and again in another one: the second is told, and makes no second sheet."""
+    run = _ordered(visitor, _sheet("twin", "twin+work", "single").replace(b"Twin+Work", b"Twin"))
+    order = _id(_card(visitor.get("/waiting").text, "twin"))
+    first = visitor.post(f"/waiting/{order}/again", run_id=run, note="two people")
+    draft = str(first.url).rpartition("/")[2].partition("?")[0]
+    visitor.review(draft)
+    visitor.ended(visitor.order(draft))
+    before = visitor.get("/").text.count("/sheets/")
+    answer = visitor.post(f"/waiting/{order}/again", run_id=run, note="two people")
+    assert answer.status_code == 409
+    assert "does not wait any more" in answer.text
+    assert visitor.get("/").text.count("/sheets/") == before

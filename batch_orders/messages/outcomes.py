@@ -71,7 +71,7 @@ def answered(kind: VerdictKind, answer: Answer) -> str:
             return "Ordered."
         case VerdictKind.REJECTED:
             hint = _our_names(answer.message)
-            return f"Device Hub refused the order (HTTP {answer.status}).{said}{hint} {_how_to_send_again()}"
+            return f"Device Hub refused the order (HTTP {answer.status}).{said}{hint} {how_to_send_again()}"
         case VerdictKind.LOGIN:
             return f"Device Hub no longer accepts the login (HTTP {answer.status}); nothing was ordered."
         case VerdictKind.BUSY:
@@ -219,10 +219,11 @@ def held(rows: Iterable[int]) -> str:
 
 def rejected_before(message: str) -> str:
     """Device Hub refused the same contents in an earlier run; a ledger of an older version does not say what to do."""
-    return message if message.endswith(_how_to_send_again()) else f"{message} {_how_to_send_again()}"
+    return message if message.endswith(how_to_send_again()) else f"{message} {how_to_send_again()}"
 
 
-def _how_to_send_again() -> str:
+def how_to_send_again() -> str:
+    """What makes a refused order go out once more."""
     return "It is sent again once the row is changed, or with --retry-rejected."
 
 

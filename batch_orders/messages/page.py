@@ -1,16 +1,18 @@
-"""What the page says: sentences that a person would say, with what is done on the page in place of commands."""
+"""What the page says: sentences that a person would say. What others say is told there by `on_page`."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from batch_orders.messages.on_page import Button, on_page
 from batch_orders.messages.runs import count
 from batch_orders.messages.sheets import size
 from batch_orders.models import RowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+__all__ = ["Button", "on_page"]
 
 _LONGEST_SHOWN = 40
 
@@ -28,60 +30,6 @@ SIGNS: dict[RowStatus, str] = {
     RowStatus.NOT_SENT: "…",
 }
 NAMES: dict[RowStatus, str] = {status: status.value.replace("_", " ") for status in RowStatus}
-
-# The texts are the command line's own; on the page the same things are done with what it has.
-_INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"submit with --release [^.]+\.", "press “Send it anyway”."),
-        (r"`batch-orders settle \S+ --keep`", "press “Keep what the sheet says” under To settle"),
-        (r",? or with --retry-rejected\.", ", or when you send it again from To settle."),
-        (r"--limit was reached before its turn\. Submit the sheet again without --limit to go on\.",
-         "only the first few were to be sent. Go on with the rest from here."),
-        (r"Stopped after --limit (\d+); the rest was not sent\.", r"Stopped after the first \1."),
-        (r"Run it again without --limit: the rest is sent, and nothing twice\.", "Go on with the rest from here."),
-        (r"Submit the sheet again(?: to go on)?[:.]( it goes on where it stopped, and nothing is sent twice\.)?",
-         "Go on from here: nothing is sent twice."),
-        (r"[Rr]un the same command again(?: later)?: it goes on where it stopped, and nothing is sent twice\.",
-         "Go on from here: nothing is sent twice."),
-        (r"Mend the header row and run the same command again\.",
-         "Match the columns below, or mend the header row and upload the sheet again."),
-        (r"`batch-orders status` lists them", "“To settle” lists them"),
-        (r"`batch-orders status` lists the orders that wait for a person, each with its id\.", "See To settle."),
-        (r"`batch-orders catalog` lists today's titles", "Type in the cell to find today's titles"),
-        (r"Say which one with --sheet NAME\.", "Choose it below."),
-        (r"or say with --sheet NAME which visible sheet is meant", "or choose another sheet below"),
-        (r"Save it as “CSV UTF-8”, or say its encoding: .*", "Save it as “CSV UTF-8”, and upload it again."),
-        (r"Save it as “CSV UTF-8”, or add the encoding[^\n]*", "Choose the line below that reads right."),
-        (r"Run the same command without --encoding\.", "Choose “It is UTF-8” below."),
-        (r"Put the line `[^`]*` under \[columns\] in a mapping file \([^)]*\); or, if it is to be left out, [^.]*\.",
-         "Join it to the address below, or say there that it is to be left out."),
-        (r"Put the line `[^`]*` under \[columns\] in a mapping file \([^)]*\), or join them in the sheet\.",
-         "Join them below, or in the sheet."),
-        (r" If the sheet has a column for each item: `batch-orders map [^`]*` proposes how\.", ""),
-        (r"allow it with --max-orders, or place a few first with --limit",
-         "ask whoever runs this page to raise max_orders, or place a few first"),
-        (r" \(submit the results file with the same --mapping\)", ""),
-        (r"\(The value is the constant in the mapping file [^:]*: change it there\.\)",
-         "(It is what stands under “Or always the same”: change it there.)"),
-        (r"\(The mapping file .*? makes this value of the cell: change it there, or the cell\.\)",
-         "(It is made of the cell as the columns are matched: change it there, or the cell.)"),
-        (r"By the mapping file, ", "As the columns are matched, "),
-        (r"run the same command again", "upload it again"),
-        (r"Run the same command again\.", "Try it again."),
-        (r"submit again", "send it again"),
-        (r"submit the sheet again", "try it again from here"),
-        (r"(?:The question is )?--(placed|not-placed|cancelled|keep)\b", r"“\1”"),
-        (r"`(batch-orders [^`]+)`", r"“\1” on the command line"),
-    )
-)  # fmt: skip
-
-
-def on_page(text: str) -> str:
-    """A message as the page says it: with what is done there in place of commands and options."""
-    for pattern, replacement in _INSTEAD:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def unexpected(kind: str) -> str:

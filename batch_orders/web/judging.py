@@ -22,11 +22,11 @@ from batch_orders import wiring
 from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.adapters.mended_sheet import mended
 from batch_orders.adapters.progress import Quiet
-from batch_orders.errors import BatchOrdersError, SheetError
+from batch_orders.errors import BatchOrdersError, SheetError, UsageError
 from batch_orders.identity import content_hash
 from batch_orders.logs import get_logger
 from batch_orders.messages import page as words
-from batch_orders.models import Column, FindingCode
+from batch_orders.models import Column, FindingCode, order_id
 from batch_orders.sending import Stop
 from batch_orders.stages.columns import map_columns
 from batch_orders.wiring import SheetRequest
@@ -181,10 +181,17 @@ class Judge:
         async def steps() -> Judged:
             loop = asyncio.get_running_loop()
             judging.stop = lambda: loop.call_soon_threadsafe(stop.because, words.closing())
-            report, plan = await wiring.preview(world, request, catalog=self._catalog)
+            judged = request
+            try:
+                report, plan = await wiring.preview(world, judged, catalog=self._catalog)
+            except UsageError:
+                if not request.release:
+                    raise
+                judged = await _still_there(world, request, self._catalog)
+                report, plan = await wiring.preview(world, judged, catalog=self._catalog)
             named = fingerprint(plan, report.mapped)
             catalog = await self._catalog.fetch_catalog()
-            return Judged(request=request, report=report, plan=plan, catalog=catalog, fingerprint=named)
+            return Judged(request=judged, report=report, plan=plan, catalog=catalog, fingerprint=named)
 
         return asyncio.run(steps())
 
@@ -211,6 +218,13 @@ def request_for(draft: Draft, content: bytes, world: World) -> SheetRequest:
         encoding=written.encoding,
         sheet_name=sheet.sheet_name,
     )
+
+
+async def _still_there(world: World, request: SheetRequest, catalog: RecentCatalog) -> SheetRequest:
+    """The request without releases of orders that are no more: whose e-mail address was mended since, say."""
+    _, plan = await wiring.preview(world, dataclasses.replace(request, release=()), catalog=catalog)
+    orders = {order_id(decision.key) for decision in plan.decisions if decision.key}
+    return dataclasses.replace(request, release=tuple(order for order in request.release if order in orders))
 
 
 def _counts(sheet: Sheet, mapping: MappingFile | None) -> Collection[int]:

@@ -87,6 +87,7 @@ async def show_review(  # noqa: PLR0917 - the query's own parameters
         return await _show_trouble(request, page, draft, judged)
     ignores_dates = page.world.settings.order_ahead is None
     look = Look(show=show, page=at, every_column=columns == "all", ignores_dates=ignores_dates)
+    draft = _as_judged(draft, judged)
     view = await run_sync(review, draft, judged.report, judged.plan, judged.catalog, look)
     sheet = judged.report.mapped.sheet
     return await page.render(
@@ -266,6 +267,7 @@ async def _show_confirm(
         return await _show_progress(request, page, draft)
     if judged.report is None or judged.plan is None or judged.catalog is None or not judged.plan.to_send:
         return _to(draft)
+    draft = _as_judged(draft, judged)
     view = await run_sync(review, draft, judged.report, judged.plan, judged.catalog, Look(show="all"))
     is_approved = draft.approval is not None and draft.approval.fingerprint == judged.fingerprint
     return await page.render(
@@ -379,6 +381,11 @@ async def order(
     )
     _change(page, draft, lambda d: d if run.run_id in d.runs else dataclasses.replace(d, runs=(*d.runs, run.run_id)))
     return RedirectResponse(f"/runs/{run.run_id}", status_code=303)
+
+
+def _as_judged(draft: Draft, judged: Judged) -> Draft:
+    """The draft with those releases alone whose orders are still in the sheet."""
+    return dataclasses.replace(draft, released=judged.request.release if judged.request else ())
 
 
 def _may_order(page: Page, person: Person, draft: Draft) -> bool:

@@ -298,3 +298,17 @@ def test_a_mended_quantity_of_a_workbook_counts_in_its_formulas(visitor: Visitor
     assert _headline(visitor.review(draft).text) == "All 2 orders are ready"
     corrected = load_workbook(io.BytesIO(visitor.client.get(f"/sheets/{draft}/file").content)).worksheets[0]
     assert [corrected["K3"].value, corrected["D3"].value, corrected["D2"].value] == [2, "12125550143", 12125550142]
+
+
+def test_a_released_order_that_is_another_one_by_now(visitor: Visitor) -> None:
+    """Its e-mail was mended after it was released: the sheet can still be looked at, and nothing else is released."""
+    rows = [_row("goer"), _row("goer+work")]
+    draft = _sent(visitor, "gone.csv", "\n".join([_HEADERS, *(row.replace("Goer+Work", "Goer") for row in rows)]))
+    released = re.findall(r'name="order" value="([0-9a-f]{12})"', visitor.review(draft).text)
+    for order in dict.fromkeys(released):
+        visitor.post(f"/sheets/{draft}/release", order=order, note="two people")
+    assert _headline(visitor.review(draft).text) == "All 2 orders are ready"
+    visitor.post(f"/sheets/{draft}/mend", row=3, column=1, after="goer+home@example.com")
+    shown = visitor.review(draft).text
+    assert _headline(shown) == "1 of 2 orders is ready"
+    assert shown.count("is sent on purpose") == 1

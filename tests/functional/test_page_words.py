@@ -12,9 +12,9 @@ import pytest
 from batch_orders import wiring
 from batch_orders.adapters.progress import Quiet
 from batch_orders.errors import BatchOrdersError, SheetError
-from batch_orders.messages import findings, outcomes, runs, sheets
-from batch_orders.messages.page import on_page
-from batch_orders.models import OrderState, Remembered
+from batch_orders.messages import findings, hub, ledgers, outcomes, runs, sheets
+from batch_orders.messages.on_page import Button, on_page
+from batch_orders.models import Answer, OrderState, Remembered, VerdictKind
 from batch_orders.settings import load_settings
 from batch_orders.web.drafts import Draft
 from batch_orders.web.review import ROWS_A_PAGE, Look, review
@@ -104,6 +104,10 @@ def _remembered(state: OrderState) -> Remembered:
     )
 
 
+def _refusal(said: str) -> Answer:
+    return Answer(status=422, readable=True, message=said)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -114,6 +118,24 @@ def _remembered(state: OrderState) -> Remembered:
         outcomes.rejected_before("Device Hub refused the order (HTTP 422)."),
         outcomes.left_over(),
         outcomes.beyond_limit(),
+        outcomes.answered(VerdictKind.REJECTED, _refusal("shipping_zip is missing")),
+        outcomes.answered(VerdictKind.UNKNOWN, _refusal("no luck")),
+        outcomes.answered(VerdictKind.LOGIN, _refusal("")),
+        outcomes.answered(VerdictKind.SETTINGS, _refusal("")),
+        hub.login_refused("hub.example.com", 401, "no such client"),
+        hub.account_refused("hub.example.com", 403, ""),
+        hub.how_to_get_access(),
+        hub.how_to_go_on(),
+        hub.how_to_log_in(),
+        hub.how_to_fix_base_url(),
+        ledgers.number_taken("1"),
+        ledgers.nothing_to_keep(),
+        ledgers.how_to_keep(),
+        ledgers.how_to_list_orders(),
+        ledgers.how_to_repair(),
+        *(ledgers.cannot_settle(_remembered(state), "not_placed") for state in OrderState),
+        *(ledgers.what_fits(_remembered(state)) for state in OrderState),
+        runs.how_to_write_results("20261130-000000-abcdef"),
         outcomes.busy(),
         outcomes.run_died(),
         outcomes.answer_lost(),
@@ -134,5 +156,37 @@ def _remembered(state: OrderState) -> Remembered:
     ],
 )
 def test_what_a_run_says_is_told_in_the_pages_own_words(text: str) -> None:
-    """Every sentence that a run, an order or a file can put on the page."""
+    """Every sentence that a run, an order or a file can put on the page: nothing to be submitted, and no status."""
     _assert_of_the_page(text)
+    told = on_page(text)
+    assert not re.search(r"HTTP|\b[Ss]ubmit|same command|NUMBER|[a-z]+_zip", told), told
+    assert "client_id" not in told or "whoever runs this page" in told, told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (findings.how_to_release("abcdef012345"), f"press “{Button.SEND_ANYWAY}”, in the review or under To settle."),
+        (outcomes.how_to_send_again(), f"or with “{Button.SEND_AGAIN}” under To settle."),
+        (outcomes.left_over(), f"Press “{Button.GO_ON}”: nothing is sent twice."),
+        (outcomes.beyond_limit(), f"Press “{Button.GO_ON}”: nothing is sent twice."),
+        (ledgers.which_verdict(), f"Say one verdict: “{Button.PLACED}”, “{Button.NOT_PLACED}”, “{Button.CANCELLED}”"),
+    ],
+)
+def test_buttons_are_named(text: str, told: str) -> None:
+    """What is done by an option on the command line is done by a button here, by the name that stands on it."""
+    assert told in on_page(text)
+
+
+def test_device_hubs_own_words() -> None:
+    """Its fields have the sheet's names, without the note on which is which; what else it says is left as it is."""
+    said = outcomes.answered(VerdictKind.REJECTED, _refusal("shipping_zip: must match (5 digits), see phone_number"))
+    assert "(In the sheet " in said
+    assert on_page(said) == (
+        "Device Hub refused the order. "
+        "Device Hub says: “ZIP / postal code”: must match (5 digits), see “Phone number”. "
+        f"It is sent again once the row is changed, or with “{Button.SEND_AGAIN}” under To settle."
+    )
+    assert on_page("The column shipping_zip is the sheet's own (HTTPS 42).") == (
+        "The column shipping_zip is the sheet's own (HTTPS 42)."
+    )

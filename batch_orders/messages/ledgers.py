@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.runs import count
@@ -306,6 +307,15 @@ def verdict(at: str, said: str, note: str) -> str:
     """What a person said of an order, and when (UTC)."""
     told = f"settled as {said.replace('_', '-')}"
     return f"{at[:19].replace('T', ' ')} UTC: {told}{f' ({note})' if note else ''}"
+
+
+def parted(line: str) -> tuple[datetime | None, str]:
+    """When an attempt or a verdict was (UTC), and what is told of it; None where a line does not begin with that."""
+    moment, _, told = line.partition(" UTC: ")
+    try:
+        return datetime.fromisoformat(moment).replace(tzinfo=UTC), told
+    except ValueError:
+        return None, line
 
 
 def audit_holds(path: Path, entries: int) -> str:

@@ -123,3 +123,36 @@ def on_page(text: str) -> str:
 
 def _in_our_names(said: re.Match[str]) -> str:
     return _FIELD.sub(lambda found: _FIELDS[found[0]], _OUR_NAMES.sub("", said[0]))
+
+
+_SETTLED = re.compile(rf"settled as ({'|'.join(_VERDICTS)})(?= \(|$)")
+_STATUS = re.compile(r"HTTP (\d{3})$")
+
+
+def what_happened(told: str) -> str:
+    """One attempt at an order, or one verdict on it, as the page says it."""
+    if status := _STATUS.match(told):
+        return _came_back(int(status[1]))
+    return on_page(_SETTLED.sub(lambda found: f"settled: “{_VERDICTS[found[1]]}”", told))
+
+
+def as_answered(message: str) -> str:
+    """What Device Hub answered in its own words, for whoever looks into it; "" where the message is of none."""
+    return message.replace(outcomes.how_to_send_again(), "").strip() if _HTTP.search(message) else ""
+
+
+def _came_back(status: int) -> str:
+    """Device Hub's answer by its HTTP status, without what it proves: the message says that."""
+    match status // 100, status:
+        case 2, _:
+            return "Device Hub answered"
+        case 4, 429:
+            return "Device Hub asked to slow down"
+        case 4, 401 | 403:
+            return "Device Hub did not accept the login"
+        case 4, _:
+            return "Device Hub said no"
+        case 5, _:
+            return "Device Hub failed"
+        case _:
+            return "Device Hub gave an answer that is no order’s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch_orders.messages.on_page import Button, on_page
+from batch_orders.messages.on_page import Button, as_answered, on_page, what_happened
 from batch_orders.messages.runs import count
 from batch_orders.messages.sheets import size
 from batch_orders.models import RowStatus
@@ -12,7 +12,7 @@ from batch_orders.models import RowStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Button", "on_page"]
+__all__ = ["Button", "as_answered", "on_page", "what_happened"]
 
 _LONGEST_SHOWN = 40
 

@@ -48,7 +48,7 @@ class LiveRun:
     stage: str = "starting"
     total: int = 0
     states: Counter[str] = field(default_factory=Counter)
-    notes: tuple[str, ...] = ()
+    notes: tuple[tuple[datetime, str], ...] = ()
     report: Report | None = None
     trouble: BatchOrdersError | None = None
     hold: Hold = field(default_factory=Hold)
@@ -122,7 +122,7 @@ class _Watching:
 
     def note(self, text: str) -> None:
         """A pause, an outage: the latest few are told."""
-        told = f"{datetime.now(UTC):%H:%M:%S} UTC: {words.on_page(text)}"
+        told = (datetime.now(UTC), words.on_page(text))
         self._run.notes = (*self._run.notes, told)[-_NOTES_KEPT:]
 
     def close(self) -> None:

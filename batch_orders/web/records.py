@@ -6,21 +6,31 @@ import dataclasses
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batch_orders import wiring
-from batch_orders.errors import LedgerError
+from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.messages import page as words
-from batch_orders.models import OrderState
+from batch_orders.models import Column, LineItem, OrderState
 from batch_orders.stages.report import frozen_held, frozen_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from batch_orders.adapters.ledger import Ledger
     from batch_orders.models import Limits, OrderResult, Report, RunRecord
 
 # Runs whose reports are looked through for orders that wait to be released.
 _RUNS_LOOKED_AT = 30
 _REPORTS_KEPT = 6
+_ADDRESS = (
+    Column.SHIPPING_ADDRESS,
+    Column.SHIPPING_CITY,
+    Column.SHIPPING_STATE,
+    Column.SHIPPING_ZIP,
+    Column.SHIPPING_COUNTRY,
+)
+_SHOWN = (Column.FIRSTNAME, Column.LASTNAME, *_ADDRESS, Column.PRODUCT_TITLE, Column.QUANTITY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +43,39 @@ class KeptRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """For whom an order is, and what: quantities with titles."""
+
+    person: str
+    address: str
+    items: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, values: Mapping[str, str], items: Iterable[LineItem]) -> About:
+        """By the names of our columns."""
+        person = f"{values[Column.FIRSTNAME]} {values[Column.LASTNAME]}".strip()
+        address = ", ".join(values[column] for column in _ADDRESS if values[column])
+        return cls(person=person, address=address, items=tuple((item.quantity, item.product_title) for item in items))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOrder:
-    """An order that a run held because it looks like a mistake, and that nobody has sent since."""
+    """An order that a run held because it looks like a mistake, and that nobody has sent since.
+
+    `about` is None where the run's sheet cannot be read any more.
+    """
 
     run: RunRecord
     order: OrderResult
+    about: About | None
+
+
+class _Told(NamedTuple):
+    """What is kept of a run: it without its sheet, the orders that it held, by key, and the keys of all its orders."""
+
+    run: RunRecord
+    held: Mapping[str, tuple[OrderResult, About | None]]
+    keys: frozenset[str]
 
 
 class Records:
@@ -49,7 +87,7 @@ class Records:
         self._reports: OrderedDict[tuple[str, int], KeptRun] = OrderedDict()
         self._held: tuple[Any, tuple[HeldOrder, ...]] = (None, ())
         # What is kept of a run that has ended does not change any more.
-        self._told: OrderedDict[str, tuple[RunRecord, tuple[OrderResult, ...], frozenset[str]]] = OrderedDict()
+        self._told: OrderedDict[str, _Told] = OrderedDict()
 
     def run(self, ledger: Ledger, run_id: str) -> KeptRun | None:
         """The run of this very id; None where there is none."""
@@ -89,31 +127,58 @@ class Records:
         seen: set[str] = set()
         held: list[HeldOrder] = []
         for record in runs:
-            run, orders, keys = self._told_by(ledger, record)
-            found = {order.key: order for order in orders if order.key and order.key not in seen}
+            told = self._told_by(ledger, record)
+            found = {key: each for key, each in told.held.items() if key not in seen}
             known = ledger.recall(list(found)) if found else {}
-            for key, order in found.items():
+            for key, (order, about) in found.items():
                 if key not in known or known[key].state is OrderState.PLANNED:
-                    told = dataclasses.replace(order, message=words.on_page(order.message))
-                    held.append(HeldOrder(run=run, order=told))
-            seen |= keys
+                    as_told = dataclasses.replace(order, message=words.on_page(order.message))
+                    held.append(HeldOrder(run=told.run, order=as_told, about=about))
+            seen |= told.keys
         return held
 
-    def _told_by(self, ledger: Ledger, record: RunRecord) -> tuple[RunRecord, tuple[OrderResult, ...], frozenset[str]]:
-        """A run without its sheet, the orders that it held, and the keys of all its orders."""
+    def _told_by(self, ledger: Ledger, record: RunRecord) -> _Told:
         known = self._told.get(record.run_id)
         if known is not None:
             return known
         run, frozen = ledger.run(record.run_id)
         orders = frozen_held(frozen) if frozen is not None else ()
         keys = frozenset(frozen_keys(frozen)) if frozen is not None else frozenset()
-        told = (dataclasses.replace(run, sheet=b""), orders, keys)
+        abouts = self._abouts(ledger, record.run_id, orders) if orders else {}
+        held = {order.key: (order, abouts.get(order.key)) for order in orders if order.key}
+        told = _Told(dataclasses.replace(run, sheet=b""), held, keys)
         if run.ended_at is not None:
             with self._lock:
                 self._told[record.run_id] = told
                 while len(self._told) > _RUNS_LOOKED_AT:
                     self._told.popitem(last=False)
         return told
+
+    def _abouts(self, ledger: Ledger, run_id: str, orders: Iterable[OrderResult]) -> Mapping[str, About]:
+        """By key, for whom these orders are and what, as the run's sheet has it; none where it cannot be read."""
+        try:
+            _, report = wiring.rebuilt(ledger, run_id, self._limits)
+        except BatchOrdersError:
+            return {}
+        mapped = report.mapped
+        lines: dict[int, list[int]] = {}
+        for line, row in enumerate(mapped.rows):
+            lines.setdefault(row, []).append(line)
+        values = {column: mapped.values(column) for column in _SHOWN}
+        return {
+            order.key: _about(values, [line for row in order.rows for line in lines[row]])
+            for order in orders
+            if order.key
+        }
+
+
+def _about(values: Mapping[Column, Sequence[str]], lines: Sequence[int]) -> About:
+    """What these lines say; what stands in one of them holds for all."""
+    once = {
+        column: next((values[column][line] for line in lines if values[column][line].strip()), "") for column in _SHOWN
+    }
+    items = [LineItem(values[Column.PRODUCT_TITLE][line], values[Column.QUANTITY][line]) for line in lines]
+    return About.of({column.value: text.strip() for column, text in once.items()}, items)
 
 
 def owner_of(run: RunRecord) -> str | None:

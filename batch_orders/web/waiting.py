@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +13,12 @@ from fastapi.responses import RedirectResponse, Response
 from batch_orders.adapters.new_files import reason
 from batch_orders.errors import LedgerError
 from batch_orders.messages import page as words
-from batch_orders.messages.ledgers import number_taken
+from batch_orders.messages.ledgers import number_taken, parted
 from batch_orders.messages.outcomes import changed
 from batch_orders.models import OrderState, order_id
 from batch_orders.stages.report import only_order
 from batch_orders.web.page import new_draft, page_of, person_of
+from batch_orders.web.records import About
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +78,9 @@ async def _show(  # noqa: PLR0917 - the query's own parts
     waiting, held = await page.waiting(person)
 
     def ask(ledger: Ledger) -> list[dict[str, Any]]:
-        return [_told(order, ledger.evidence(order.key, is_plain=True)) for order in waiting]
+        return [
+            _told(order, ledger.evidence(order.key, is_plain=True), ledger.evidence(order.key)) for order in waiting
+        ]
 
     told = await page.in_ledger(ask)
     names = {*(each["id"] for each in told), *(order_id(each.order.key or "") for each in held)}
@@ -85,7 +89,7 @@ async def _show(  # noqa: PLR0917 - the query's own parts
         "waiting.html",
         status,
         orders=told,
-        held=[(each.run, each.order) for each in held],
+        held=held,
         typed=typed or _NOTHING,
         nobodys=_NOTHING,
         is_elsewhere=typed is not None and typed.order not in names,
@@ -194,12 +198,11 @@ async def again(
     return RedirectResponse(f"/sheets/{draft}", status_code=303)
 
 
-def _told(order: Remembered, evidence: Sequence[str]) -> dict[str, Any]:
-    """An order that waits, with all that helps to decide."""
+def _told(order: Remembered, happened: Sequence[str], evidence: Sequence[str]) -> dict[str, Any]:
+    """An order that waits, with all that helps to decide; `evidence` is for whoever looks into it."""
     contents = order.contents
     is_changed = order.other_contents is not None and order.state is OrderState.ORDERED
     kind = "changed" if is_changed else order.state.value
-    place = (contents.shipping_address, contents.shipping_city, contents.shipping_state, contents.shipping_zip)
     message = changed(order, order.other_contents) if is_changed and order.other_contents else order.message
     return {
         "id": order_id(order.key),
@@ -207,12 +210,12 @@ def _told(order: Remembered, evidence: Sequence[str]) -> dict[str, Any]:
         "email": order.email,
         "reference": order.order_reference,
         "number": order.order_number or "",
-        "person": f"{contents.firstname} {contents.lastname}",
-        "address": ", ".join(part for part in (*place, contents.shipping_country) if part),
-        "items": [(item.quantity, item.product_title) for item in contents.items],
+        "about": About.of(dataclasses.asdict(contents), contents.items),
         "sent_at": order.submitted_at,
         "message": words.on_page(message),
-        "evidence": list(map(words.on_page, evidence)),
+        "happened": [(at, words.what_happened(said)) for at, said in map(parted, happened)],
+        "evidence": [parted(line) for line in evidence],
+        "answered": words.as_answered(message),
         "run_id": order.run_id or "",
     }
 

@@ -121,6 +121,23 @@ def test_what_is_wrong_stands_at_its_field(
         expect(page.locator("h1")).to_have_text("Nothing waits for you")
 
 
+def test_times_are_told_in_one_way_with_their_zone(windows: Windows, program: Program, tmp_path: Path) -> None:
+    """In the reader's zone and language, on every page the same; without script in UTC, which they say."""
+    with at_desk(program, "--sandbox", "--fault", "close_after_placing=1") as desk:
+        run = desk.visitor.order(desk.visitor.upload(wave(tmp_path, people=1)))
+        desk.visitor.ended(run)
+        for options, form in (
+            ({"timezone_id": "Asia/Kolkata"}, r"\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d (GMT\+5:30|IST)"),
+            ({"java_script_enabled": False}, r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"),
+        ):
+            page = windows.open(desk, None, **options)
+            for path in ("/", "/runs", f"/runs/{run}", "/waiting"):
+                page.goto(path)
+                times = page.locator("time").all_text_contents()
+                assert times
+                assert [time for time in times if not re.fullmatch(form, time)] == [], path
+
+
 def _next(sheet: Path) -> Path:
     """The sheet a week later: two orders changed, one person has the same again, and somebody is new."""
     with sheet.open(encoding="utf-8", newline="") as file:

@@ -269,7 +269,7 @@ def test_columns_that_are_not_used_are_named(visitor: Visitor) -> None:
     header, row = f"{_HEADERS},Start date,Cost centre", f"{_row('dated')},2031-02-31,K1"
     shown = visitor.review(_sent(visitor, "dated.csv", f"{header}\n{row}\n")).text
     assert "Not used: Start date, Cost centre." in shown
-    assert "order_ahead is not set" in shown
+    assert "Start dates mean nothing here" in shown
 
 
 def test_the_same_slip_without_a_suggestion_is_mended_in_all_rows(visitor: Visitor) -> None:

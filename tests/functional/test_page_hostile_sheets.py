@@ -337,7 +337,8 @@ class _Elements(HTMLParser):
 
 
 _ATTRIBUTES = set(
-    """accept action aria-busy aria-current aria-hidden aria-label aria-labelledby autocapitalize autocomplete autofocus
+    """accept action aria-busy aria-current aria-describedby aria-hidden aria-invalid aria-label aria-labelledby
+    autocapitalize autocomplete autofocus
     charset checked class colspan content data-again data-clock data-edit data-events data-focus data-label data-most
     data-once data-swap data-too-large datetime defer enctype for form href http-equiv id inputmode lang list max method
     name open pattern placeholder rel required role scope selected src tabindex title type value""".split()  # noqa: SIM905 - so many, and nothing to be read one by one

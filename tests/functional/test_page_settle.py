@@ -143,3 +143,42 @@ def test_a_held_order_that_was_sent_meanwhile(visitor: Visitor) -> None:
     assert answer.status_code == 409
     assert "does not wait any more" in answer.text
     assert visitor.get("/").text.count("/sheets/") == before
+
+
+def _plain(card: str) -> str:
+    """What a card says to whoever does not open its details."""
+    return re.sub(r"<details.*?</details>", "", card, flags=re.DOTALL)
+
+
+def test_a_held_order_says_for_whom_and_what(visitor: Visitor) -> None:
+    """Without its run's page: the person, the address and each item, as the sheet has them."""
+    _ordered(visitor, _sheet("double", "double+work", "lone").replace(b"Double+Work", b"Double"))
+    for name in ("double@", "double+work@"):
+        (card,) = [each for each in re.findall(r"<article.*?</article>", visitor.get("/waiting").text, re.DOTALL)
+                   if f'">{name}example.com' in each]  # fmt: skip
+        told = html.unescape(re.sub(r"<[^>]*>", " ", card))
+        assert re.search(r"For \s*Ana Double, .*, [A-Z]{2}\s", told), told
+        assert re.search(r"Items \s*\d+ × \S", told), told
+
+
+def test_refused_in_plain_words(refused: Visitor) -> None:
+    """What Device Hub answered is told without its status; that, and its own words, are in the details."""
+    _ordered(refused, _sheet("plainly"))
+    card = _card(refused.get("/waiting").text, "plainly")
+    assert "Device Hub said no" in _plain(card)
+    assert not re.search(
+        r"HTTP|Evidence|--|[a-z]+_[a-z]+\b(?![^<]*>)", re.sub(r"<form.*?</form>", "", _plain(card), flags=re.DOTALL)
+    )
+    assert "HTTP 422" in card
+    assert "--" not in re.sub(r"<[^>]*>", "", card)
+
+
+def test_each_time_is_one_that_a_browser_tells_in_its_own_zone(unsure: Visitor, refused: Visitor) -> None:
+    """No instant stands in the text as the program writes it for itself."""
+    for visitor in (unsure, refused):
+        for path in ("/waiting", "/runs", "/"):
+            page = visitor.get(path).text
+            times = re.findall(r'<time datetime="[^"]+">([^<]*)</time>', page)
+            assert times, path
+            assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", time) for time in times)
+            assert not re.search(r"\d\d:\d\d", re.sub(r"<time.*?</time>|<script.*?</script>", "", page)), path

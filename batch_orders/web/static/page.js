@@ -2,6 +2,8 @@
 "use strict";
 
 (() => {
+  const DAY = { year: "numeric", month: "short", day: "numeric" };
+  const CLOCK = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
   const main = () => document.querySelector("main");
   let waiting = null;
   let last = Promise.resolve();
@@ -166,8 +168,8 @@
       if (Number.isNaN(moment.getTime())) { continue; }
       const isClock = time.hasAttribute("data-clock");
       time.textContent = isClock
-        ? moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })
-        : moment.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+        ? moment.toLocaleTimeString([], { ...CLOCK, second: "2-digit" })
+        : moment.toLocaleString([], { ...DAY, ...CLOCK });
     }
   }
 

@@ -312,3 +312,9 @@ def test_a_released_order_that_is_another_one_by_now(visitor: Visitor) -> None:
     shown = visitor.review(draft).text
     assert _headline(shown) == "1 of 2 orders is ready"
     assert shown.count("is sent on purpose") == 1
+
+
+def test_whoever_came_by_the_link_is_not_asked_to_leave(visitor: Visitor) -> None:
+    """The link works once, so that signing out would close the page to them: it is not offered."""
+    for path in ("/", "/runs", "/waiting", "/runs/none"):
+        assert "Sign out" not in visitor.get(path).text

@@ -147,6 +147,12 @@ def test_another_uploaders_things(free: Office, anns: dict[str, str]) -> None:
     assert "To settle (" not in free.eve.get("/").text
 
 
+def test_everybody_of_a_team_can_leave(free: Office) -> None:
+    """They come in again by their password."""
+    for someone in (free.ann, free.bob, free.vic):
+        assert "Sign out" in someone.get("/").text
+
+
 def test_a_viewer_changes_nothing(free: Office, anns: dict[str, str]) -> None:
     """A viewer looks at every run and sheet, and whatever they send is refused."""
     drafts, orders = drafts_in(free.ledger), orders_in(free.ledger)

@@ -226,6 +226,21 @@ def said(what: str, by: str) -> str:
     return _SAID[what].format(by)
 
 
+def not_theirs_to_change(owner: str) -> str:
+    """Somebody wants to change another one's sheet."""
+    return f"This sheet is from {owner}: only they can change it. You can download it."
+
+
+def not_theirs_to_order(owner: str) -> str:
+    """Somebody wants to order another one's sheet."""
+    return f"This sheet is from {owner}: only they can order it."
+
+
+def whoever_started() -> str:
+    """Who came in by the link, as a team reads it that has come to the page since."""
+    return "whoever had the link"
+
+
 def page_is_running() -> str:
     """A second page over one ledger."""
     return "Another page is running for this ledger. This one was not started."
@@ -359,13 +374,20 @@ SETTLED = {
 }
 
 
-def how_it_ended(exit_code: int | None, is_alive: bool) -> str:
-    """A run in the list, in a few words."""
-    if is_alive:
-        return "is under way"
-    return "was cut off: go on with it" if exit_code is None else _ENDED.get(exit_code, "ended")
+def goes_on() -> str:
+    """A run in the list that has not ended."""
+    return "is under way"
 
 
+def how_it_ended(exit_code: int | None, *, was_stopped: bool) -> str:
+    """A run in the list, in a few words; where two things hold, both."""
+    if exit_code is None:
+        return "was cut off: go on with it"
+    ended = _ENDED.get(exit_code, "ended")
+    return f"{_ENDED[_STOPPED]}, and {ended}" if was_stopped and exit_code != _STOPPED else ended
+
+
+_STOPPED = 6
 _ENDED = {
     0: "everything is ordered",
     1: "ended by a failure",

@@ -417,6 +417,12 @@ def frozen_keys(frozen: bytes) -> tuple[str, ...]:
     return tuple(order["key"] for order in json.loads(frozen)["orders"] if order["key"])
 
 
+def frozen_stopped(frozen: bytes) -> bool:
+    """Whether a kept report's run ended before all its orders had their turn, whatever else became of them."""
+    parts = json.loads(frozen)
+    return bool(parts["stopped"]) or any(order["status"] == RowStatus.NOT_SENT.value for order in parts["orders"])
+
+
 def frozen_held(frozen: bytes) -> tuple[OrderResult, ...]:
     """The orders of a kept report that were held because they look like a mistake: a person may release them."""
     parts = json.loads(frozen)

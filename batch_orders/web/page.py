@@ -19,6 +19,7 @@ from batch_orders.messages import page as words
 from batch_orders.messages import sheets as sheet_words
 from batch_orders.messages.runs import count
 from batch_orders.settings import is_on_this_machine
+from batch_orders.web.people import LINK_NAME
 from batch_orders.web.records import owner_of
 
 if TYPE_CHECKING:
@@ -88,13 +89,17 @@ class Page:
         """Whether somebody may see what belongs to `owner` (None: to nobody here, as what the command line did)."""
         return person.sees_all or owner == person.name
 
+    def who(self, name: str | None) -> str:
+        """A person as others read of them; "" for nobody. Nobody of a team is “you” who once came in by the link."""
+        return words.whoever_started() if name == LINK_NAME and self.users is not None else name or ""
+
     def draft(self, person: Person, draft_id: str, *, to_change: bool = False) -> Draft:
         """The draft, where this person may see it, or change it; HTTPException 404 or 403."""
         draft = self.drafts.find(draft_id)
         if draft is None or not self.sees(person, draft.owner):
             raise HTTPException(404, "There is no such sheet here, or not any more.")
         if to_change and (draft.owner != person.name or not person.may_upload):
-            raise HTTPException(403, f"This sheet is {draft.owner}’s: only they can change it. You can download it.")
+            raise HTTPException(403, words.not_theirs_to_change(self.who(draft.owner)))
         return draft
 
     def runs_of(self, person: Person) -> set[str] | None:

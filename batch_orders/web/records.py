@@ -12,7 +12,7 @@ from batch_orders import wiring
 from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.messages import page as words
 from batch_orders.models import Column, LineItem, OrderState
-from batch_orders.stages.report import frozen_held, frozen_keys
+from batch_orders.stages.report import EXIT_UNKNOWN, frozen_held, frozen_keys, frozen_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Runs whose reports are looked through for orders that wait to be released.
 _RUNS_LOOKED_AT = 30
 _REPORTS_KEPT = 6
+_RUNS_KEPT = 100
 _ADDRESS = (
     Column.SHIPPING_ADDRESS,
     Column.SHIPPING_CITY,
@@ -71,11 +72,15 @@ class HeldOrder:
 
 
 class _Told(NamedTuple):
-    """What is kept of a run: it without its sheet, the orders that it held, by key, and the keys of all its orders."""
+    """What is kept of a run: it without its sheet, the orders that it held, by key, and the keys of all its orders.
+
+    `was_stopped` says that it ended before all of them had their turn.
+    """
 
     run: RunRecord
     held: Mapping[str, tuple[OrderResult, About | None]]
     keys: frozenset[str]
+    was_stopped: bool
 
 
 class Records:
@@ -123,6 +128,10 @@ class Records:
                 self._held = (key, held)
         return held
 
+    def was_stopped(self, ledger: Ledger, run: RunRecord) -> bool:
+        """Whether a run ended before all its orders had their turn: an unknown order hides that in its exit code."""
+        return run.exit_code == EXIT_UNKNOWN and self._told_by(ledger, run).was_stopped
+
     def _look_for_held(self, ledger: Ledger, runs: tuple[RunRecord, ...]) -> list[HeldOrder]:
         seen: set[str] = set()
         held: list[HeldOrder] = []
@@ -146,11 +155,12 @@ class Records:
         keys = frozenset(frozen_keys(frozen)) if frozen is not None else frozenset()
         abouts = self._abouts(ledger, record.run_id, orders) if orders else {}
         held = {order.key: (order, abouts.get(order.key)) for order in orders if order.key}
-        told = _Told(dataclasses.replace(run, sheet=b""), held, keys)
+        was_stopped = frozen is not None and frozen_stopped(frozen)
+        told = _Told(dataclasses.replace(run, sheet=b""), held, keys, was_stopped)
         if run.ended_at is not None:
             with self._lock:
                 self._told[record.run_id] = told
-                while len(self._told) > _RUNS_LOOKED_AT:
+                while len(self._told) > _RUNS_KEPT:
                     self._told.popitem(last=False)
         return told
 

@@ -46,10 +46,10 @@ async def show_runs(request: Request) -> Response:
     """Every run that this person may see, the newest first; and the sheets that wait for their yes."""
     page, person = page_of(request), person_of(request)
 
-    def ask(ledger: Ledger) -> list[tuple[RunRecord, bool]]:
+    def ask(ledger: Ledger) -> list[tuple[RunRecord, str]]:
         mine = page.runs_of(person)
         seen = [run for run in ledger.runs() if mine is None or run.run_id in mine or owner_of(run) == person.name]
-        return [(run, run.ended_at is None and ledger.is_alive(run.run_id)) for run in seen[:_RUNS_SHOWN]]
+        return [(run, _how_it_ended(page, ledger, run)) for run in seen[:_RUNS_SHOWN]]
 
     runs = await page.in_ledger(ask)
     return await page.render(request, "runs.html", runs=runs, to_approve=page.asked(person))
@@ -148,6 +148,12 @@ async def download_sheet(request: Request, run_id: str) -> Response:
 
 
 # Parts ----------------------------------------------------------------------------------------------------------
+
+
+def _how_it_ended(page: Page, ledger: Ledger, run: RunRecord) -> str:
+    if run.ended_at is None and ledger.is_alive(run.run_id):
+        return words.goes_on()
+    return words.how_it_ended(run.exit_code, was_stopped=page.records.was_stopped(ledger, run))
 
 
 async def _take_up_again(page: Page, person: Person, run_id: str) -> Response:

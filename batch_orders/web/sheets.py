@@ -349,7 +349,7 @@ async def order(
     page, person = page_of(request), person_of(request)
     draft = page.draft(person, draft_id)
     if not _may_order(page, person, draft):
-        raise HTTPException(403, f"This sheet is {draft.owner}’s: only they can order it.")
+        raise HTTPException(403, words.not_theirs_to_order(page.who(draft.owner)))
     if not sure:
         raise HTTPException(400, "Tick the box that says you are sure. Nothing was sent.")
     _require_approval(page, draft, fingerprint)

@@ -18,15 +18,20 @@ from batch_orders.messages.outcomes import changed
 from batch_orders.models import OrderState, order_id
 from batch_orders.stages.report import only_order
 from batch_orders.web.page import new_draft, page_of, person_of
+from batch_orders.web.people import LINK_NAME
 from batch_orders.web.records import About
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from batch_orders.adapters.ledger import Ledger
     from batch_orders.models import Remembered
     from batch_orders.web.page import Page
     from batch_orders.web.people import Person
+
+    # When something happened, and what.
+    _Line = tuple[dt.datetime | None, str]
 
 router = APIRouter()
 
@@ -79,7 +84,12 @@ async def _show(  # noqa: PLR0917 - the query's own parts
 
     def ask(ledger: Ledger) -> list[dict[str, Any]]:
         return [
-            _told(order, ledger.evidence(order.key, is_plain=True), ledger.evidence(order.key)) for order in waiting
+            _told(
+                order,
+                [_as_signed(page, line) for line in ledger.evidence(order.key, is_plain=True)],
+                [_as_signed(page, line) for line in ledger.evidence(order.key)],
+            )
+            for order in waiting
         ]
 
     told = await page.in_ledger(ask)
@@ -117,7 +127,7 @@ async def settle(  # noqa: PLR0917 - the form's own fields
     status = 400
     if not wrong:
         try:
-            await page.in_ledger(lambda ledger: _record(ledger, found.key, verdict, number, _signed(note, person)))
+            await page.in_ledger(lambda ledger: _record(ledger, found.key, verdict, number, _signed(note, person.name)))
         except LedgerError as error:
             field = "number" if error.message == number_taken(number) else "act"
             wrong, status = words.on_page(f"{error.message} {error.hint}".strip()), 409
@@ -158,8 +168,14 @@ def _record(ledger: Ledger, key: str, verdict: str, number: str, note: str) -> N
             ledger.settle_keep(fresh, note)
 
 
-def _signed(note: str, person: Person) -> str:
-    return f"{note} ({person.name}, on the page)".strip()
+def _signed(note: str, name: str) -> str:
+    return f"{note} ({name}, on the page)".strip()
+
+
+def _as_signed(page: Page, line: str) -> tuple[dt.datetime | None, str]:
+    """A line of what happened; whoever came in by the link is nobody of today's team."""
+    at, told = parted(line)
+    return at, told.replace(_signed("", LINK_NAME), _signed("", page.who(LINK_NAME)))
 
 
 @router.post("/waiting/{order}/again")
@@ -198,7 +214,7 @@ async def again(
     return RedirectResponse(f"/sheets/{draft}", status_code=303)
 
 
-def _told(order: Remembered, happened: Sequence[str], evidence: Sequence[str]) -> dict[str, Any]:
+def _told(order: Remembered, happened: Sequence[_Line], evidence: Sequence[_Line]) -> dict[str, Any]:
     """An order that waits, with all that helps to decide; `evidence` is for whoever looks into it."""
     contents = order.contents
     is_changed = order.other_contents is not None and order.state is OrderState.ORDERED
@@ -213,8 +229,8 @@ def _told(order: Remembered, happened: Sequence[str], evidence: Sequence[str]) -
         "about": About.of(dataclasses.asdict(contents), contents.items),
         "sent_at": order.submitted_at,
         "message": words.on_page(message),
-        "happened": [(at, words.what_happened(said)) for at, said in map(parted, happened)],
-        "evidence": [parted(line) for line in evidence],
+        "happened": [(at, words.what_happened(said)) for at, said in happened],
+        "evidence": evidence,
         "answered": words.as_answered(message),
         "run_id": order.run_id or "",
     }

@@ -12,9 +12,11 @@ import pytest
 
 from tests.program import SAMPLES, Program
 from tests.served import Visitor, serving
+from tests.team import PASSWORD, team
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def _sheet(*names: str, **changes: str) -> bytes:
@@ -182,3 +184,42 @@ def test_each_time_is_one_that_a_browser_tells_in_its_own_zone(unsure: Visitor, 
             assert times, path
             assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", time) for time in times)
             assert not re.search(r"\d\d:\d\d", re.sub(r"<time.*?</time>|<script.*?</script>", "", page)), path
+
+
+def test_a_run_that_was_stopped_and_left_unknown_orders(unsure: Visitor) -> None:
+    """The list of runs says both: what is to be settled, and that there is a rest to go on with."""
+    draft = str(unsure.send("few.csv", _sheet("fewa", "fewb", "fewc")).headers["location"].removeprefix("/sheets/"))
+    unsure.review(draft)
+    unsure.ended(unsure.order(draft, limit=1))
+    ended = re.findall(r'data-label="How it ended">([^<]*)<', unsure.get("/runs").text)
+    assert ended[0] == "stopped early, and some orders are to be settled"
+    assert ended[-1] == "some orders are to be settled"
+
+
+def test_nobody_of_a_team_is_you(tmp_path: Path) -> None:
+    """What was done before there were users, by whoever had the link, is said to be nobody's who reads it now."""
+    users, ledger = tmp_path / "users.json", tmp_path / "orders.sqlite"
+    program = Program(tmp_path, {"users_file": str(users)})
+    arguments = ("--sandbox", "--ledger", str(ledger), "--fault", "close_after_placing=1")
+    with serving(program, *arguments) as served:
+        alone = served.enter()
+        run = _ordered(alone, _sheet("before"))
+        draft = str(alone.send("later.csv", _sheet("later")).headers["location"])
+        alone.review(draft.removeprefix("/sheets/"))
+        assert 'data-label="By">you<' in alone.get("/runs").text
+        order = _id(_card(alone.get("/waiting").text, "before"))
+        alone.post(f"/waiting/{order}/settle", verdict="not_placed", sure="yes", note="asked them")
+        alone.ended(alone.order(alone.get(f"/runs/{run}").text.partition('href="/sheets/')[2][:32]))
+        assert "asked them (you, on the page)" in _card(alone.get("/waiting").text, "before")
+    team(tmp_path, ada="approver")
+    with serving(program, *arguments) as served:
+        ada = served.log_in("ada", PASSWORD)
+        pages = [ada.get("/runs"), ada.get(f"/runs/{run}"), ada.get("/waiting"), ada.review(draft.rpartition("/")[2])]
+        pages.append(ada.confirm(draft.rpartition("/")[2])[0])
+        pages.append(ada.post(f"{draft}/mend", row=2, column=1, after="x"))
+        for page in pages:
+            text = re.sub(r"<[^>]*>", " ", page.text)
+            assert not re.search(r"\b(?:by|from|By)\s+you\b|\(you, on|you’s", text), text
+        assert 'data-label="By">whoever had the link<' in pages[0].text
+        assert "asked them (whoever had the link, on the page)" in pages[2].text
+        assert "uploaded by whoever had the link" in pages[4].text

@@ -153,6 +153,8 @@ class Drafts:
         self._folder = folder / "uploads"
         self._clock = clock
         self._lock = threading.RLock()
+        # What was read, with the file that it was read from: one that is changed is another file.
+        self._known: dict[str, tuple[tuple[int, int], Draft]] = {}
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
 
@@ -174,10 +176,18 @@ class Drafts:
         """The draft of this id; None where there is none, or not any more."""
         if not _ID.match(draft_id):
             return None
+        path = self._folder / draft_id / "draft.json"
         try:
-            return _read(json.loads((self._folder / draft_id / "draft.json").read_bytes()))
+            found = path.stat()
+            file = (found.st_ino, found.st_mtime_ns)
+            known = self._known.get(draft_id)
+            if known is None or known[0] != file:
+                # A change in between makes it another file than the one that is noted, so that it is read again.
+                known = self._known[draft_id] = (file, _read(json.loads(path.read_bytes())))
         except FileNotFoundError:
+            self._known.pop(draft_id, None)
             return None
+        return known[1]
 
     def content(self, draft: Draft) -> bytes:
         """The file as it was uploaded."""
@@ -218,6 +228,7 @@ class Drafts:
             draft = self.find(place.name)
             if self._clock() - (draft.uploaded_at if draft else place.stat().st_mtime) > keep:
                 shutil.rmtree(place, ignore_errors=True)
+                self._known.pop(place.name, None)
                 swept += 1
         return swept
 

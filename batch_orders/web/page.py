@@ -134,18 +134,15 @@ class Page:
         return tuple(d for d in self.drafts.all() if d.asked and d.approval is None and d.owner != person.name)
 
     async def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 - what the template shows
-        """A whole page, with what each of them shows around it."""
+        """A whole page, with what each of them shows around it; a page that knows how many orders wait says so."""
         session: Session | None = request.state.session
         around: dict[str, Any] = {"person": None, "csrf": "", "waiting": 0, "asked": 0}
         if session is not None:
-            around = {
-                "person": session.person,
-                "csrf": session.csrf,
-                "waiting": sum(map(len, await self.waiting(session.person))),
-                "asked": len(self.asked(session.person)),
-            }
+            around = {"person": session.person, "csrf": session.csrf, "asked": len(self.asked(session.person))}
+            if "waiting" not in values:
+                around["waiting"] = sum(map(len, await self.waiting(session.person)))
         html = _ENVIRONMENT.get_template(template).render(
-            page=self, request=request, words=words, version=__version__, **around, **values
+            page=self, request=request, words=words, version=__version__, **(around | values)
         )
         return HTMLResponse(html, status_code=status)
 

@@ -96,25 +96,29 @@ class Records:
 
     def run(self, ledger: Ledger, run_id: str) -> KeptRun | None:
         """The run of this very id; None where there is none."""
-        known = next((run for run in ledger.runs() if run.run_id == run_id), None)
-        if known is None:
-            return None
-        is_alive = known.ended_at is None and ledger.is_alive(run_id)
         key = (run_id, ledger.version())
         with self._lock:
             kept = self._reports.get(key)
-        if kept is not None and not is_alive and kept.run.ended_at == known.ended_at:
+        if kept is not None and kept.run.ended_at is not None:
             return kept
         try:
-            run, report = wiring.rebuilt(ledger, run_id, self._limits)
+            run, report = self._found(ledger, run_id)
         except LedgerError:
-            return KeptRun(run=ledger.run(run_id)[0], report=None, is_alive=is_alive)
-        kept = KeptRun(run=run, report=report, is_alive=is_alive)
+            return None
+        if run.run_id != run_id:
+            return None  # as much of its beginning as is unique is enough for the ledger, and not for an address
+        kept = KeptRun(run=run, report=report, is_alive=run.ended_at is None and ledger.is_alive(run_id))
         with self._lock:
             self._reports[key] = kept
             while len(self._reports) > _REPORTS_KEPT:
                 self._reports.popitem(last=False)
         return kept
+
+    def _found(self, ledger: Ledger, run_id: str) -> tuple[RunRecord, Report | None]:
+        try:
+            return wiring.rebuilt(ledger, run_id, self._limits)
+        except LedgerError:
+            return ledger.run(run_id)[0], None
 
     def held(self, ledger: Ledger) -> tuple[HeldOrder, ...]:
         """Orders of the latest runs that are held still, each once: as the newest run with it in its sheet has it."""

@@ -100,6 +100,7 @@ async def _show(  # noqa: PLR0917 - the query's own parts
         status,
         orders=told,
         held=held,
+        waiting=len(waiting) + len(held),
         typed=typed or _NOTHING,
         nobodys=_NOTHING,
         is_elsewhere=typed is not None and typed.order not in names,

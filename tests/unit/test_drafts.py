@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import shutil
 import stat
 import threading
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_orders.models import Cell
-from batch_orders.web.drafts import Approval, Draft, Drafts, shown_name
+from batch_orders.web.drafts import Approval, Draft, Drafts, Said, shown_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,14 +29,54 @@ def test_a_draft_comes_back_as_it_was(tmp_path: Path) -> None:
 
     def changed(draft: Draft) -> Draft:
         mended = draft.mended("City, G2", {Cell(2, 7): ("Berln", "Berlin")})
-        return dataclasses.replace(mended, approval=approval, runs=("r1",), released=("a1",))
+        asked = mended.asking(Said(what="asked", by="ana", at=1.0)).with_no(
+            Said(what="declined", by="bea", at=1.2, note="?")
+        )
+        return dataclasses.replace(asked, approval=approval, runs=("r1",), released=("a1",))
 
     after = drafts.change(draft.id, changed)
-    assert drafts.find(draft.id) == after
+    assert Drafts(tmp_path / "page").find(draft.id) == drafts.find(draft.id) == after
     assert after.version == draft.version + 1
     assert after.cells == {Cell(2, 7): "Berlin"}
     assert drafts.content(after) == b"content"
     assert drafts.of_run("r1") == after
+
+
+def test_a_draft_of_an_older_version_comes_back(tmp_path: Path) -> None:
+    """It has nothing of what was said, nor why its orders were kept back."""
+    drafts = Drafts(tmp_path / "page")
+    draft = drafts.add("hires.csv", b"content", owner="ana")
+    path = tmp_path / "page" / "uploads" / draft.id / "draft.json"
+    old = {name: value for name, value in json.loads(path.read_bytes()).items() if name not in {"said", "reason"}}
+    path.write_text(json.dumps(old), encoding="utf-8")
+    assert drafts.find(draft.id) == draft
+
+
+def test_what_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
+    """The same draft as before, until it is changed, by whomever, or gone."""
+    drafts, others = Drafts(tmp_path / "page"), Drafts(tmp_path / "page")
+    drafts.add("one.csv", b"", owner="ana")
+    draft = drafts.add("two.csv", b"", owner="ana")
+    first, second = drafts.all(), drafts.all()
+    assert all(one is other for one, other in zip(first, second, strict=True))
+    others.change(draft.id, lambda draft: dataclasses.replace(draft, note="elsewhere"))
+    assert {each.note for each in drafts.all()} == {"", "elsewhere"}
+    shutil.rmtree(tmp_path / "page" / "uploads" / draft.id)
+    assert [each.name for each in drafts.all()] == ["one.csv"]
+
+
+def test_a_no_counts_until_it_is_asked_anew(tmp_path: Path) -> None:
+    """It takes an approval with it; what was said stays, within bounds."""
+    draft = Drafts(tmp_path / "page").add("hires.csv", b"", owner="ana")
+    yes = draft.asking(Said(what="asked", by="ana", at=1.0)).approved(Said(what="approved", by="bea", at=2.0), "f")
+    assert (yes.approval, yes.declined) == (Approval(by="bea", at=2.0, fingerprint="f"), None)
+    no = yes.with_no(Said(what="declined", by="cy", at=3.0, note="why"))
+    assert (no.approval, no.asked, no.declined, no.declined_by) == (None, False, no.said[-1], ("cy",))
+    again = no.asking(Said(what="asked", by="ana", at=4.0))
+    assert (again.declined, again.asked, len(again.said)) == (None, True, 4)
+    for at in range(200):
+        again = again.asking(Said(what="asked", by="ana", at=float(at)))
+    assert len(again.said) == 50
 
 
 def test_undoing_an_earlier_mend_keeps_a_later_one_of_the_same_cell(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from tests.program import SAMPLES
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The first three people of the wave.
+ANA, BEN, CHLOE = "ana.alvarez@example.com", "ben.carter@example.com", "chloe.dubois@example.com"
+
 # By row number and column: what a hurried person typed.
 _SLIPS = {
     (5, "Product title"): "Logitech MX Master 3S Wireles Mouse",
@@ -36,6 +39,22 @@ def wave(folder: Path, *, people: int | None = None, slips: bool = False) -> Pat
     writer.writerows(row for row in rows if row["Email"] in emails)
     path = folder / ("Q4-hires.csv" if slips else "new-hires.csv")
     path.write_text(out.getvalue(), encoding="utf-8", newline="")
+    return path
+
+
+def a_week_later(sheet: Path) -> Path:
+    """The sheet a week later: two orders changed, one person has the same again, and somebody is new."""
+    with sheet.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["Quantity"] = "5" if row["Email"] in {ANA, CHLOE} else row["Quantity"]
+        row["Order reference"] = "again" if row["Email"] == BEN else row["Order reference"]
+    rows.append(rows[0] | {"Email": "new.hire@example.com", "First name": "New", "Last name": "Hire"})
+    path = sheet.with_name("next.csv")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
     return path
 
 

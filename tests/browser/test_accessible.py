@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.looks import Looks
-from tests.browser.sheets import wave
+from tests.browser.sheets import a_week_later, wave
 from tests.browser.team import add, signed_in
 from tests.browser.windows import at_desk
 from tests.program import SAMPLES, Program
@@ -22,6 +22,8 @@ from tests.served import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from playwright.sync_api import Page
 
     from tests.browser.windows import Windows
 
@@ -130,7 +132,7 @@ def test_review_and_confirm(windows: Windows, looks: Looks, program: Program, tm
 
 def test_a_team(windows: Windows, looks: Looks, tmp_path: Path) -> None:
     """The login with users, and what each of two people sees of a sheet that needs a second yes."""
-    windows.watch.allow("status of 403")
+    windows.watch.allow("status of 40[39]")
     settings = {"approval": "required", "users_file": str(tmp_path / "users.json"), "max_orders": "3"}
     program = Program(tmp_path, settings)
     for name, role in (("uma", "uploader"), ("ada", "approver")):
@@ -154,6 +156,7 @@ def test_a_team(windows: Windows, looks: Looks, tmp_path: Path) -> None:
         looks.at(ada, "asked of her")
         ada.get_by_role("link", name="new-hires.csv").click()
         looks.at(ada, "to approve")
+        _declined(looks, uma, ada)
         ada.get_by_role("button", name="Approve 4 orders").click()
         ada.get_by_text("Approved by ada").wait_for()
         looks.at(ada, "approved, and too many")
@@ -189,6 +192,93 @@ def test_runs(windows: Windows, looks: Looks, tmp_path: Path) -> None:
         looks.at(page, "runs")
         page.goto("/waiting")
         looks.at(page, "waiting")
+
+
+@pytest.mark.parametrize(
+    ("faults", "limit", "headline"),
+    [
+        ((), "", "All 3 orders are placed"),
+        (("--fault", "422_plain=1"), "", "0 of 3 orders are placed, 3 refused"),
+        (("--fault", "close_after_placing=1"), "1", "0 of 3 orders are placed, 1 to settle, 2 not sent yet"),
+        ((), "1", "1 of 3 orders is placed, 2 not sent yet"),
+    ],
+)
+def test_runs_that_ended(  # noqa: PLR0917 - one for each thing that varies
+    windows: Windows, looks: Looks, program: Program, tmp_path: Path, faults: tuple[str, ...], limit: str, headline: str
+) -> None:
+    """Everything ordered, everything refused, and stopped early with and without an unknown order."""
+    with at_desk(program, "--sandbox", *faults) as desk:
+        run = desk.visitor.order(desk.visitor.upload(wave(tmp_path, people=3)), limit=limit)
+        desk.visitor.ended(run)
+        page = windows.open(desk, f"/runs/{run}")
+        expect(page.locator("h1")).to_have_text(headline)
+        for summary in page.get_by_text("Was it cancelled?").all()[:1]:
+            summary.click()
+        looks.at(page, f"ended: {headline}")
+        page.goto("/runs")
+        looks.at(page, f"runs: {headline}")
+
+
+def test_each_kind_of_card_to_settle(windows: Windows, looks: Looks, tmp_path: Path) -> None:
+    """Unknown, refused, changed and held, with their details open; and with what is wrong beside its field."""
+    windows.watch.allow("status of 400")
+    program = Program(tmp_path, {"rate": "200/s"})
+    at_ledger = ("--sandbox", "--ledger", str(tmp_path / "orders.sqlite"))
+    for people, *fault in ((3,), (4, "--fault", "422_plain=1"), (5, "--fault", "close_after_placing=1")):
+        with at_desk(program, *at_ledger, *map(str, fault)) as desk:
+            desk.visitor.ended(desk.visitor.order(desk.visitor.upload(wave(tmp_path, people=people))))
+    with at_desk(program, *at_ledger) as desk:
+        later = a_week_later(wave(tmp_path, people=3))
+        desk.visitor.ended(desk.visitor.order(desk.visitor.upload(later)))
+        page = windows.open(desk, "/waiting")
+        kinds = {text.split()[-1] for text in page.locator("article .status").all_inner_texts()}
+        assert kinds == {"unknown", "rejected", "changed", "held"}
+        for summary in page.get_by_text("Details for whoever looks into it").all():
+            summary.click()
+        looks.at(page, "each kind of card")
+        waits = page.locator("article", has=page.get_by_label("under this order number"))
+        waits.get_by_label("I looked this order up").check()
+        waits.get_by_role("button", name="It was placed").click()
+        expect(waits.get_by_label("under this order number")).to_have_accessible_description(re.compile("in one word"))
+        looks.at(page, "what is wrong beside the number")
+        page.goto("/waiting")
+        page.locator("article", has=page.get_by_role("button", name="The vendor cancelled it")).first.get_by_label(
+            "I looked this order up"
+        ).check()
+        page.get_by_role("button", name="The vendor cancelled it").first.click()
+        expect(page.get_by_role("alert")).to_contain_text("Write who said that it was cancelled")
+        looks.at(page, "what is wrong beside the note")
+
+
+def _declined(looks: Looks, uma: Page, ada: Page) -> None:
+    """Not taken at first, as it was asked for anew meanwhile; then declined, seen by both, and asked for again."""
+    _ask_again(uma)
+    ada.get_by_text("Decline it").click()
+    ada.get_by_label("Why?").fill("one mouse is enough")
+    ada.get_by_role("button", name="Decline 4 orders").click()
+    expect(ada.get_by_label("Why?")).to_have_accessible_description(re.compile("has changed since"))
+    looks.at(ada, "what is wrong beside its field")
+    ada.get_by_role("button", name="Decline 4 orders").click()
+    ada.get_by_text("It can be approved when uma asks again").wait_for()
+    ada.get_by_text("What was said of it").click()
+    looks.at(ada, "declined by her")
+    uma.goto("/")
+    looks.at(uma, "a declined sheet among hers")
+    uma.get_by_role("link", name="new-hires.csv").click()
+    uma.get_by_text("Mend it, then ask again").wait_for()
+    looks.at(uma, "declined, the review")
+    uma.get_by_role("link", name="Continue with 4 orders").click()
+    looks.at(uma, "declined, to ask again")
+    _ask_again(uma)
+    ada.reload()
+
+
+def _ask_again(uma: Page) -> None:
+    """Ask for approval, anew where it was asked before: by the form's own address."""
+    uma.request.post(
+        re.sub(r"/confirm.*", "/ask", uma.url), form={"csrf": uma.locator("[name=csrf]").first.input_value()}
+    )
+    uma.reload()
 
 
 def _nothing_ready(folder: Path) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.sheets import wave
+from tests.browser.sheets import ANA, BEN, CHLOE, a_week_later, wave
 from tests.browser.windows import at_desk
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from tests.browser.windows import Desk, Windows
     from tests.program import Program
-
-ANA, BEN, CHLOE = "ana.alvarez@example.com", "ben.carter@example.com", "chloe.dubois@example.com"
 
 
 def test_unknown_orders(windows: Windows, program: Program, tmp_path: Path) -> None:
@@ -66,7 +63,7 @@ def test_changed_and_held_orders(windows: Windows, program: Program, tmp_path: P
     with at_desk(program, "--sandbox") as desk:
         sheet = wave(tmp_path, people=3)
         _ordered(windows, desk, sheet)
-        page = _ordered(windows, desk, _next(sheet))
+        page = _ordered(windows, desk, a_week_later(sheet))
         page.get_by_role("link", name="To settle (3)").click()
         expect(page.locator("h1")).to_have_text("3 orders wait for a person")
         _looked_up(page, ANA)
@@ -136,22 +133,6 @@ def test_times_are_told_in_one_way_with_their_zone(windows: Windows, program: Pr
                 times = page.locator("time").all_text_contents()
                 assert times
                 assert [time for time in times if not re.fullmatch(form, time)] == [], path
-
-
-def _next(sheet: Path) -> Path:
-    """The sheet a week later: two orders changed, one person has the same again, and somebody is new."""
-    with sheet.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        row["Quantity"] = "5" if row["Email"] in {ANA, CHLOE} else row["Quantity"]
-        row["Order reference"] = "again" if row["Email"] == BEN else row["Order reference"]
-    rows.append(rows[0] | {"Email": "new.hire@example.com", "First name": "New", "Last name": "Hire"})
-    path = sheet.with_name("next.csv")
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
 
 
 def _ordered(windows: Windows, desk: Desk, sheet: Path) -> Page:

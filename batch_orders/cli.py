@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
     from types import FrameType
 
+    from batch_orders.inbox import Outcome
     from batch_orders.models import Mapped, Plan, Report, RunRecord
     from batch_orders.sandbox import SandboxOptions
     from batch_orders.settings import Settings
@@ -193,15 +194,21 @@ def submit(
     simulated = _simulated(faults, seed) if sandbox else None
     if dry_run:
         return _check(common, request, sandbox=sandbox)
-    _require_yes(common)
     from batch_orders import wiring  # noqa: PLC0415 - costly
+    from batch_orders.inbox import Outcome, Worked  # noqa: PLC0415
+    from batch_orders.telling import telling  # noqa: PLC0415
 
-    with _world(common, sandbox=sandbox, simulated=simulated, flags={"max_orders": max_orders}) as world:
-        sheet = wiring.SheetRequest(**_with_mapping(request), limit=limit)
-        check = _check_command(common, request, sandbox=sandbox)
-        confirm = functools.partial(_confirm, world=world, common=common, limit=limit, check=check)
-        report, written = _run(world, wiring.submit(world, sheet, confirm=confirm))
-    return _show_report(common, report, *written, check=check)
+    settings = _settings(common, sandbox=sandbox, flags={"max_orders": max_orders})
+    with telling(settings, "submit", request["path"]) as job:
+        _require_yes(common)
+        with _world(common, settings, sandbox=sandbox, simulated=simulated) as job.world:
+            sheet = wiring.SheetRequest(**_with_mapping(request), limit=limit)
+            check = _check_command(common, request, sandbox=sandbox)
+            confirm = functools.partial(_confirm, world=job.world, common=common, limit=limit, check=check)
+            report, written = _run(job.world, wiring.submit(job.world, sheet, confirm=confirm))
+        job.outcome = Outcome(worked=(Worked.submitted(request["path"], report, written),))
+        job.exit_code = _show_report(common, report, *written, check=check)
+    return job.exit_code
 
 
 @cli.command("map")
@@ -505,20 +512,20 @@ def inbox(
     waiting/    some rows go later: it is tried again at every run
     """  # noqa: D301 - click's own mark for text that keeps its lines
     from batch_orders import inbox as inboxes  # noqa: PLC0415 - costly
-    from batch_orders.messages import inboxes as messages  # noqa: PLC0415
+    from batch_orders.telling import telling  # noqa: PLC0415
 
     if not sandbox:
         _require_no_faults(faults, seed)
     simulated = _simulated(faults, seed) if sandbox else None
-    read = _with_mapping({"mapping": mapping})["mapping"]
-    with _world(common, sandbox=sandbox, simulated=simulated, flags={"max_orders": max_orders}) as world:
-        quiet = inboxes.QUIET if settled_for is None else settled_for
-        done = _run(world, inboxes.work_through(world, path, mapping=read, quiet=quiet))
-    if done.error is not None:
-        click.echo("\n".join(part for part in (f"Error: {done.error.message}", done.error.hint) if part), err=True)
-    if common.as_json or done.exit_code or not common.quiet:
-        _print(common, inboxes.document(done, path), messages.summary(inboxes.lines(done), len(done.worked)))
-    return done.exit_code
+    settings = _settings(common, sandbox=sandbox, flags={"max_orders": max_orders})
+    with telling(settings, "inbox", path) as job:
+        read = _with_mapping({"mapping": mapping})["mapping"]
+        with _world(common, settings, sandbox=sandbox, simulated=simulated) as job.world:
+            quiet = inboxes.QUIET if settled_for is None else settled_for
+            work = inboxes.work_through(job.world, path, mapping=read, quiet=quiet)
+            job.outcome = _run(job.world, work)
+        job.exit_code = _show_inbox(common, job.outcome, path)
+    return job.exit_code
 
 
 @cli.command()
@@ -775,13 +782,14 @@ def _settings(common: Common, *, sandbox: bool = False, flags: dict[str, object]
 @contextlib.contextmanager
 def _world(
     common: Common,
+    settings: Settings | None = None,
     *,
     sandbox: bool,
     simulated: SandboxOptions | None = None,
     flags: dict[str, object] | None = None,
 ) -> Iterator[World]:
     """Where the command acts, with somebody watching it."""
-    settings = _settings(common, sandbox=sandbox, flags=flags)
+    settings = settings or _settings(common, sandbox=sandbox, flags=flags)
     from batch_orders import wiring  # noqa: PLC0415 - costly
     from batch_orders.adapters.progress import watcher  # noqa: PLC0415
 
@@ -895,6 +903,17 @@ def _show_report(
         text = terminal.report_text(report, results, failed, check=check)
         _print(common, document(report, **paths, error=trouble), text)
     return report.exit_code
+
+
+def _show_inbox(common: Common, done: Outcome, path: Path) -> int:
+    from batch_orders import inbox as inboxes  # noqa: PLC0415 - costly
+    from batch_orders.messages import inboxes as messages  # noqa: PLC0415
+
+    if done.error is not None:
+        click.echo("\n".join(part for part in (f"Error: {done.error.message}", done.error.hint) if part), err=True)
+    if common.as_json or done.exit_code or not common.quiet:
+        _print(common, inboxes.document(done, path), messages.summary(inboxes.lines(done), len(done.worked)))
+    return done.exit_code
 
 
 def _print(common: Common, document: dict[str, Any], text: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batch_orders.adapters.inbox_folder import Arrival
     from batch_orders.models import MappingFile, Report
-    from batch_orders.wiring import World
+    from batch_orders.wiring import World, Written
 
 # Seconds without a change after which a sheet is complete; for how long, and how often, younger ones are looked at.
 QUIET = 5.0
@@ -46,6 +46,13 @@ class Worked:
     exit_code: int
     report: Report | None = None
     error: BatchOrdersError | None = None
+
+    @classmethod
+    def submitted(cls, path: Path, report: Report, written: Written) -> Worked:
+        """A sheet that was submitted by itself: it has not moved."""
+        results, _, error = written
+        code = report.exit_code
+        return cls(path=path, where="", moved=path, results=results, exit_code=code, report=report, error=error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

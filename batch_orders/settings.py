@@ -45,9 +45,14 @@ FILE_NAME = "batch-orders.toml"
 # The tests' own variables; they are no settings.
 _TEST_PREFIX = PREFIX + "TEST_"
 # What other people on the machine could read in the list of processes.
-_NEVER_FLAGS = ("client_id", "client_secret")
+_NEVER_FLAGS = ("client_id", "client_secret", "notify", "ping_url")
+# Who is told, and what a monitor looks at: a sandbox's run must not look there as if the real one had gone well.
+_TELLING = ("notify", "notify_when", "notify_details", "ping_url", "metrics_file")
 # What belongs to the real account: the sandbox ignores it, broken or not.
-_REAL_ACCOUNT = ("base_url", "client_id", "client_secret", "ledger", "proxy", "ca_file", "idempotency_header")
+_REAL_ACCOUNT = (
+    *("base_url", "client_id", "client_secret", "ledger", "proxy", "ca_file", "idempotency_header"),
+    *_TELLING,
+)
 
 # The flags that are not called as their setting is.
 _FLAG_NAMES = {"users_file": "--users"}
@@ -101,6 +106,9 @@ _TAKEN_HEADERS = frozenset(
     | {"cookie", "expect", "host", "keep-alive", "proxy-authorization", "te", "trailer", "transfer-encoding"}
     | {"upgrade", "user-agent"}
 )
+# An address that apprise may know: what comes after the scheme is its business, and nobody else's.
+_NOTIFY_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[!-~]+\Z", re.IGNORECASE)
+_YES_NO = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _TOML_PLACE = re.compile(r"at line (\d+), column (\d+)")
 
 
@@ -232,7 +240,7 @@ def _read_client_secret(value: object) -> SecretStr | None:
     return SecretStr(_read_login_text(value))
 
 
-def _split_address(value: object, schemes: tuple[str, ...]) -> SplitResult:
+def _split_address(value: object, schemes: tuple[str, ...], *, with_path: bool = False) -> SplitResult:
     """A web address taken apart. Its text is never quoted: it could hold a password."""
     wanted = " or ".join(f"{scheme}://" for scheme in schemes)
     text = value.strip() if isinstance(value, str) else ""
@@ -248,7 +256,7 @@ def _split_address(value: object, schemes: tuple[str, ...]) -> SplitResult:
         raise ValueError(f"is not a web address that begins with {wanted}")
     if port == 0 or not _is_host(parts.hostname or ""):
         raise ValueError("has no host name, or one that cannot be right")
-    if parts.path not in {"", "/"} or "?" in text or "#" in text:
+    if not with_path and (parts.path not in {"", "/"} or "?" in text or "#" in text):
         raise ValueError("has more in it than the host: nothing comes after the host name and port")
     return parts
 
@@ -287,16 +295,21 @@ def _read_page_url(value: object) -> str | None:
 def _origin(value: object, instead_of_login: str) -> str:
     """The origin as browsers write it: lower case, no default port, no slash at the end."""
     parts = _split_address(value, ("https", "http"))
+    _require_safe(parts, instead_of_login)
     host = parts.hostname or ""
-    if "@" in parts.netloc:
-        raise ValueError(f"has a user name or password in it: {instead_of_login}")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ValueError("has to begin with https:// (http:// is for this machine alone, such as http://127.0.0.1)")
     if ":" in host:
         host = f"[{_address(host)}]"
     default_port = {"https": 443, "http": 80}[parts.scheme]
     port = "" if parts.port in {None, default_port} else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
+
+
+def _require_safe(parts: SplitResult, instead_of_login: str) -> None:
+    """No login in the address, and nothing that others on the network could read."""
+    if "@" in parts.netloc:
+        raise ValueError(f"has a user name or password in it: {instead_of_login}")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("has to begin with https:// (http:// is for this machine alone, such as http://127.0.0.1)")
 
 
 def _read_proxy(value: object) -> SecretStr | None:
@@ -305,6 +318,48 @@ def _read_proxy(value: object) -> SecretStr | None:
     if _is_off(value):
         return None
     return SecretStr(_split_address(value, ("http", "https")).geturl())
+
+
+def _read_notify(value: object) -> SecretStr | None:
+    """Addresses with a space between each; in TOML also a list of them. None is ever quoted: they hold passwords."""
+    if _is_off(value) or isinstance(value, SecretStr):
+        return value if isinstance(value, SecretStr) else None
+    parts = value if isinstance(value, list) else [value]
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) < len(parts):
+        raise ValueError("is not text: addresses need quotes around them")
+    addresses = " ".join(texts).split()
+    for number, address in enumerate(addresses, start=1):
+        if not _NOTIFY_ADDRESS.match(address):
+            raise ValueError(f"has something in it that is no address of apprise: number {number} is not scheme://…")
+    return SecretStr(" ".join(addresses)) if addresses else None
+
+
+def _read_notify_when(value: object) -> str:
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if text not in {"attention", "always"}:
+        raise ValueError(f'has to be "attention" or "always", but is {_quoted(value)}')
+    return text
+
+
+def _read_yes_no(value: object) -> bool:
+    found = value if isinstance(value, bool) else _YES_NO.get(str(value).strip().lower())
+    if found is None:
+        raise ValueError(f"has to be yes or no, but is {_quoted(value)}")
+    return found
+
+
+def _read_ping_url(value: object) -> SecretStr | None:
+    """Whoever knows the address can ping it, so it is a secret."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if _is_off(value):
+        return None
+    parts = _split_address(value, ("https", "http"), with_path=True)
+    _require_safe(parts, "a ping needs none")
+    if parts.fragment:
+        raise ValueError("has a # in it: nothing after it would ever be sent")
+    return SecretStr(parts.geturl())
 
 
 def _read_page_proxy(value: object) -> str | None:
@@ -376,6 +431,15 @@ def _read_users_file(value: object, info: ValidationInfo) -> Path | None:
 
 def _read_log_file(value: object, info: ValidationInfo) -> Path | None:
     return None if _is_off(value) else _read_path(value, info)
+
+
+def _read_metrics_file(value: object, info: ValidationInfo) -> Path | None:
+    if _is_off(value):
+        return None
+    path = _read_path(value, info)
+    if path.suffix != ".prom":
+        raise ValueError(f"has to end in .prom, since Prometheus' node exporter reads no other files: {_quoted(path)}")
+    return path
 
 
 def _read_ca_file(value: object, info: ValidationInfo) -> Path | None:
@@ -459,6 +523,11 @@ class Settings(BaseModel):
     proxy: an http or https proxy's address; it may hold a password and is not shown in `repr()`.
     ca_file: certificates (PEM) to trust instead of the usual ones.
     log_file: where JSON log lines are added.
+    notify: apprise's addresses of who is told how a job ended, a space between each; not shown in `repr()`.
+    notify_when: only when something needs a person, or always.
+    notify_details: whether what is told may name people, quote cells and repeat what Device Hub said.
+    ping_url: what a monitor such as healthchecks gave for this job; https, or http for loopback; not in `repr()`.
+    metrics_file: where figures for Prometheus are written (.prom).
     max_file_size, max_unpacked_size: bytes that a sheet's file may have, and that a workbook may unpack to.
     max_columns, max_rows: how large a sheet may be.
     users_file: who may use the page; None is nobody but who has its one-time link (a sandbox's, unless it is set).
@@ -510,6 +579,19 @@ class Settings(BaseModel):
     log_file: Annotated[Path | None, BeforeValidator(_read_log_file)] = Field(
         default=None, examples=["batch-orders.log"]
     )
+    notify: Annotated[SecretStr | None, BeforeValidator(_read_notify)] = Field(
+        default=None, examples=["mailtos://user:password@smtp.example.com?to=hr@example.com"]
+    )
+    notify_when: Annotated[Literal["attention", "always"], BeforeValidator(_read_notify_when)] = Field(
+        default="attention", examples=["attention", "always"]
+    )
+    notify_details: Annotated[bool, BeforeValidator(_read_yes_no)] = Field(default=False, examples=["yes", "no"])
+    ping_url: Annotated[SecretStr | None, BeforeValidator(_read_ping_url)] = Field(
+        default=None, examples=["https://hc-ping.example.com/your-check"]
+    )
+    metrics_file: Annotated[Path | None, BeforeValidator(_read_metrics_file)] = Field(
+        default=None, examples=["/var/lib/prometheus/node-exporter/batch-orders.prom"]
+    )
     max_file_size: Annotated[int, BeforeValidator(_read_size)] = Field(default=Limits().file_size, examples=["20 MB"])
     max_unpacked_size: Annotated[int, BeforeValidator(_read_size)] = Field(
         default=Limits().unpacked_size, examples=["200 MB"]
@@ -540,6 +622,11 @@ class Settings(BaseModel):
     def named(self, setting: str) -> str:
         """The setting with where it came from, for messages: "log_file in batch-orders.toml"."""
         return self._names.get(setting, setting)
+
+    @property
+    def notify_addresses(self) -> tuple[str, ...]:
+        """Each address of `notify`, in the clear."""
+        return tuple(self.notify.get_secret_value().split()) if self.notify else ()
 
     @property
     def limits(self) -> Limits:

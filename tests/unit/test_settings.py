@@ -101,6 +101,11 @@ def test_defaults(tmp_path: Path) -> None:
         "keep_uploads": 2_592_000.0,
         "page_url": None,
         "page_proxy": None,
+        "notify": None,
+        "notify_when": "attention",
+        "notify_details": False,
+        "ping_url": None,
+        "metrics_file": None,
     }
     assert settings.limits == Limits()
 
@@ -287,6 +292,15 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     assert refused(tmp_path).startswith(f"{name} cannot be read: ")
 
 
+def test_a_list_of_addresses(tmp_path: Path) -> None:
+    """In TOML `notify` may be one; none of them is ever shown."""
+    toml = f'notify = ["json://a/{CANARY}", "json://b json://c"]\nping_url = "https://hc.example.com/{CANARY}"'
+    settings = load(tmp_path, toml=toml)
+    assert settings.notify_addresses == (f"json://a/{CANARY}", "json://b", "json://c")
+    assert CANARY not in repr(settings) + str(settings)
+    assert load(tmp_path, toml="notify = []").notify_addresses == ()
+
+
 def test_sections_are_refused(tmp_path: Path) -> None:
     """Settings stand at the top level only."""
     message = refused(tmp_path, toml=f'concurrency = 5\n[account]\nclient_secret = "{CANARY}"\n')
@@ -342,7 +356,7 @@ def test_other_variables_are_ignored(tmp_path: Path) -> None:
     assert load(tmp_path, env=env, dotenv="BATCH_ORDERS_TEST_X=1\n").rate.orders == 2
 
 
-@pytest.mark.parametrize("name", ["client_id", "client_secret"])
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "notify", "ping_url"])
 def test_the_login_is_never_a_flag(tmp_path: Path, name: str) -> None:
     """What everybody on the machine could read is refused."""
     message = refused(tmp_path, flags={name: CANARY})
@@ -434,6 +448,17 @@ RIGHT: list[tuple[str, object, object]] = [
     ("max_unpacked_size", " 300 kB ", 300_000),
     ("max_columns", "16384", 16_384),
     ("max_rows", 1_048_576, 1_048_576),
+    ("notify", " mailto://a@example.com   slack://x/y ", SecretStr("mailto://a@example.com slack://x/y")),
+    ("notify", "off", None),
+    ("notify_when", " Always ", "always"),
+    ("notify_details", "yes", True),
+    ("notify_details", "Off", False),
+    ("notify_details", True, True),
+    ("ping_url", "https://hc.example.com/ping/uuid?create=1", SecretStr("https://hc.example.com/ping/uuid?create=1")),
+    ("ping_url", "http://127.0.0.1:8000/", SecretStr("http://127.0.0.1:8000/")),
+    ("ping_url", "off", None),
+    ("metrics_file", "/var/lib/x.prom", Path("/var/lib/x.prom")),
+    ("metrics_file", "off", None),
     ("users_file", "/data/users.json", Path("/data/users.json")),
     ("approval", " Required ", "required"),
     ("approval", "OFF", "off"),
@@ -555,6 +580,18 @@ WRONG: list[tuple[str, object, str]] = [
     ("ca_file", __file__, "without certificates (PEM)"),
     ("ca_file", 5, "is not a path"),
     ("log_file", 5, "is not a path"),
+    ("notify", f"mailto://a {CANARY}", "number 2 is not scheme://"),
+    ("notify", f"mailto:{CANARY}@example.com", "number 1 is not scheme://"),
+    ("notify", f"json://exämple/{CANARY}", "number 1 is not scheme://"),
+    ("notify_when", "never", 'has to be "attention" or "always"'),
+    ("notify_when", True, 'has to be "attention" or "always"'),
+    ("notify_details", "perhaps", "has to be yes or no"),
+    ("ping_url", f"http://hc.example.com/{CANARY}", "has to begin with https://"),
+    ("ping_url", f"https://me:{CANARY}@hc.example.com/x", "user name or password"),
+    ("ping_url", f"https://hc.example.com/x#{CANARY}", "has a # in it"),
+    ("ping_url", f"hc.example.com/{CANARY}", "begins with https:// or http://"),
+    ("metrics_file", "/var/lib/x.txt", "has to end in .prom"),
+    ("metrics_file", 5, "is not a path"),
     *(("max_file_size", wrong, "is not a size") for wrong in ("MB", "20 MiB", "-1", "1e6", True, "20 MB x", "٢ MB")),
     *(("max_unpacked_size", wrong, "between 1 byte and 2 GB") for wrong in (0, "0.5", "3 GB")),
     *(("max_columns", wrong, "between 1 and 16384") for wrong in (0, 16_385)),
@@ -609,6 +646,7 @@ def test_wrong_values(name: str, value: object, wrong: str, tmp_path: Path) -> N
         ("timeout = inf", "is not a length of time"),
         ("timeout = [30]", "is not a length of time"),
         (f"client_secret = ['{CANARY}']", "is not text"),
+        (f"notify = ['mailto://{CANARY}', 5]", "is not text"),
         (f"base_url = ['{CANARY}']", "is not a web address"),
         ("ledger = 5", "is not a path"),
     ],
@@ -619,7 +657,11 @@ def test_wrong_types_in_toml(tmp_path: Path, toml: str, wrong: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["order_ahead", "idempotency_header", "proxy", "ca_file", "log_file", "page_url", "page_proxy"]
+    "name",
+    [
+        *("order_ahead", "idempotency_header", "proxy", "ca_file", "log_file", "page_url", "page_proxy"),
+        *("notify", "ping_url", "metrics_file"),
+    ],
 )
 def test_off_beats_a_weaker_place(tmp_path: Path, name: str) -> None:
     """The word "off" and TOML's false switch a setting off, also over what a weaker place says."""

@@ -1,0 +1,162 @@
+"""The message at the end of a job, as whoever gets it reads it: what happened, where, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+from batch_orders.errors import BatchOrdersError
+from batch_orders.messages import runs, tellings
+from batch_orders.models import RowStatus
+from batch_orders.stages.tell import names_somebody, needs_a_person, ordered_long_ago, rows_in_need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batch_orders.inbox import Worked
+    from batch_orders.telling.job import Job, Known
+
+# Sheets, and rows of one sheet, that a message lists: it is to be read.
+_MOST_SHEETS = 20
+_MOST_ROWS = 30
+# Where nothing in a sheet is at fault.
+_OURS = (1, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """`kind` is "success" where nobody has to do anything."""
+
+    title: str
+    body: str
+    kind: Literal["success", "warning", "failure"]
+
+
+def message_of(job: Job, known: Known | None, *, with_details: bool) -> Message | None:
+    """What there is to say; None where somebody sat there, was asked, and said no."""
+    if any(sheet.report is not None and sheet.report.declined for sheet in job.worked):
+        return None
+    if not needs_a_person(job.exit_code, None) and not any(map(_needs, job.worked)):
+        kind: Literal["success", "warning", "failure"] = "success"
+    else:
+        kind = "failure" if job.exit_code in _OURS else "warning"
+    title = tellings.title(job.exit_code) if job.exit_code or kind == "success" else tellings.title_of_a_warning()
+    parts = list(_Telling(job, with_details=with_details).parts())
+    if known is not None and known.unknown:
+        parts.append(tellings.unknown_altogether(known.unknown, known.oldest_unknown))
+    if kind != "success" and not with_details:
+        parts.append(tellings.nobody_is_named())
+    return Message(title=title, body="\n\n".join(parts), kind=kind)
+
+
+def _needs(sheet: Worked) -> bool:
+    return needs_a_person(sheet.exit_code, sheet.report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """The paragraphs of one message."""
+
+    job: Job
+    with_details: bool
+
+    @property
+    def _is_inbox(self) -> bool:
+        return self.job.command == "inbox"
+
+    @property
+    def _folder(self) -> Path:
+        """Whoever reads it is in another folder."""
+        return self.job.path.absolute()
+
+    def parts(self) -> Iterator[str]:
+        """A paragraph for the job, one for each sheet that needs somebody, one for those that need nobody."""
+        needing = [sheet for sheet in self.job.worked if _needs(sheet) and not self._is_kept_short(sheet)]
+        unreadable = [sheet for sheet in self.job.worked if self._is_kept_short(sheet)]
+        fine = [sheet for sheet in self.job.worked if not _needs(sheet)]
+        if self._is_inbox:
+            yield tellings.worked_through(self._folder, len(self.job.worked), len(needing) + len(unreadable))
+        for sheet in needing[:_MOST_SHEETS]:
+            yield "\n".join(self._in_need(sheet))
+        if len(needing) > _MOST_SHEETS:
+            yield tellings.more_sheets(len(needing) - _MOST_SHEETS)
+        if unreadable:
+            yield tellings.with_notes(len(unreadable), unreadable[0].moved.absolute().parent, self._folder)
+        if fine:
+            yield "\n".join(self._all_well(sheet) for sheet in fine[:_MOST_SHEETS])
+        if len(fine) > _MOST_SHEETS:
+            yield tellings.more_sheets(len(fine) - _MOST_SHEETS)
+        if stopped := list(self._stopped()):
+            yield "\n".join(stopped)
+
+    def _all_well(self, sheet: Worked) -> str:
+        counts = sheet.report.counts if sheet.report else {}
+        return f"{tellings.sheet(self._name(sheet), sheet.where)}: {tellings.counts(counts)}"
+
+    def _in_need(self, sheet: Worked) -> Iterator[str]:
+        yield tellings.sheet(self._name(sheet), sheet.where)
+        if (report := sheet.report) is not None:
+            yield from (tellings.status(status, report.counts[status.value]) for status in _found(sheet))
+            if ordered_long_ago(report):
+                yield tellings.ordered_long_ago()
+            if report.stopped:
+                yield report.stopped
+        if sheet.error is not None:
+            yield self._said_of(sheet.error)
+        yield tellings.next_step(self._next(sheet))
+        if sheet.results is not None:
+            path, is_named = sheet.results.absolute(), bool(self._name(sheet))
+            yield tellings.results(path, is_named=is_named) if report is not None else tellings.note(path)
+        if report is not None and report.run_id is not None:
+            yield tellings.run(report.run_id)
+        if self.with_details:
+            yield from self._rows(sheet)
+
+    def _rows(self, sheet: Worked) -> Iterator[str]:
+        rows = rows_in_need(sheet.report) if sheet.report is not None else iter(())
+        yield from (tellings.detail(*row) for row in islice(rows, _MOST_ROWS))
+        if left := sum(1 for _ in rows):
+            yield tellings.more(left)
+
+    def _next(self, sheet: Worked) -> str:
+        if sheet.report is None:
+            return tellings.next_with_note(self._folder)
+        if self._is_inbox and (said := tellings.next_in_inbox(sheet.exit_code, self._folder)):
+            return said
+        return tellings.next_after_failure(sheet.exit_code) or runs.next_step(sheet.exit_code, is_check=False)
+
+    def _stopped(self) -> Iterator[str]:
+        """What ended the job before its time."""
+        outcome = self.job.outcome
+        error = self.job.error or (outcome.error if outcome else None)
+        if error is not None:
+            yield self._said_of(error)
+        if outcome is not None and outcome.left:
+            yield tellings.not_reached(len(outcome.left))
+        if self.job.error is not None or (error is not None and not self.job.worked):
+            yield tellings.next_step(tellings.next_after_error(self.job.exit_code))
+
+    def _is_kept_short(self, sheet: Worked) -> bool:
+        """Whether nothing can be said of it but where it is: its name may name somebody, and so may its error."""
+        return sheet.report is None and not self.with_details
+
+    def _said_of(self, error: BaseException) -> str:
+        if self.with_details and isinstance(error, BatchOrdersError):
+            return tellings.error_detail(error.message, error.hint)
+        return tellings.error(error)
+
+    def _name(self, sheet: Worked) -> str:
+        """The sheet's name as it may be told; "" where it may not: somebody in the sheet may be recognised by it.
+
+        What could not be read is not known to name nobody.
+        """
+        name = sheet.moved.name
+        is_nobodys = sheet.report is not None and not names_somebody(name, sheet.report.mapped)
+        return name if self.with_details or is_nobodys else ""
+
+
+def _found(sheet: Worked) -> Iterator[RowStatus]:
+    counts = sheet.report.counts if sheet.report else {}
+    yield from (status for status in RowStatus if counts[status.value])

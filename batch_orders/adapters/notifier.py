@@ -30,15 +30,19 @@ _LOOPBACK = "localhost,127.0.0.1,::1"
 
 
 class NotifierMissingError(Exception):
-    """apprise is not installed."""
+    """apprise is not installed, or does not work."""
 
 
 def misunderstood(addresses: Sequence[str], *, seconds: float) -> tuple[int, ...]:
     """The positions of the addresses that apprise does not understand; nothing is sent.
 
-    NotifierMissingError where it is not installed. What is not known after so many seconds counts as understood.
+    NotifierMissingError where it is not installed, or does not work. What is not known after so many seconds counts as
+    understood.
     """
-    answers = _asked({"addresses": list(addresses)}, seconds, _environment(None, None))
+    try:
+        answers = _asked({"addresses": list(addresses)}, seconds, _environment(None, None))
+    except OSError:  # no process to be had now, which says nothing of the addresses
+        answers = {}
     return tuple(position for position, answer in sorted(answers.items()) if answer == "wrong")
 
 
@@ -53,7 +57,9 @@ def tell(
     ca_file: Path | None = None,
 ) -> tuple[int, ...]:
     """Send a message to everybody at once; the positions of the addresses that did not take it within `seconds`."""
-    document = {"addresses": list(addresses), "title": title, "body": body, "kind": kind}
+    # A file's name need not be text; a message has to be.
+    text = body.encode(errors="replace").decode()
+    document = {"addresses": list(addresses), "title": title, "body": text, "kind": kind}
     try:
         answers = _asked(document, seconds, _environment(proxy, ca_file))
     except (NotifierMissingError, OSError):

@@ -2,7 +2,7 @@
 
 A JSON document comes in: `addresses`, `title`, `body`, `kind`; without a body the addresses are only looked at. A line
 goes out for each address, as soon as it is known: its position and "told", "failed" or "wrong"; or just "missing",
-where apprise is not installed.
+where apprise is not installed, or does not work.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     try:
         import apprise  # noqa: PLC0415 - an extra, and costly
-    except ImportError:
+    except Exception:  # noqa: BLE001 - missing, or broken: nobody would ever be told
         out.write("missing\n")
         return
     asset = apprise.AppriseAsset(app_id="batch-orders", app_desc="batch-orders", secure_logging=True)

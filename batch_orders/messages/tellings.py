@@ -223,7 +223,7 @@ def ping(exit_code: int, found: Mapping[str, int]) -> str:
 
 def needs_apprise(setting: str) -> str:
     """`notify` is set, and nothing could be sent."""
-    return f"{setting} is set, and the package that sends the messages is not installed. Nothing was sent."
+    return f"{setting} is set, and the package that sends the messages is not installed, or broken. Nothing was sent."
 
 
 def how_to_install() -> str:

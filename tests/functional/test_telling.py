@@ -111,6 +111,15 @@ def test_a_sheet_that_needs_a_person(tmp_path: Path, hub: RunningHub, mails: Mai
     _names_nobody(text, posts.received[0].body)
 
 
+def test_a_file_name_that_is_no_text(tmp_path: Path, hub: RunningHub, mails: Mails) -> None:
+    """The message arrives all the same."""
+    program = _program(tmp_path, hub, notify=mails.address)
+    name = os.fsdecode(b"wave-\xff.csv")
+    _sheet(tmp_path / name, _row("odd", quantity="none"))
+    assert program.run("submit", name, "--yes").returncode == 3
+    assert "wave-" in _told(mails)
+
+
 def test_nobody_is_bothered_where_all_is_well(tmp_path: Path, hub: RunningHub, mails: Mails, posts: Posts) -> None:
     """No message unless it is always wanted; the monitor hears of it in any case."""
     settings = {"notify": mails.address, "ping_url": f"{posts.url}/ping/uuid?create=1"}
@@ -320,10 +329,13 @@ def test_a_missing_account_is_told(tmp_path: Path, mails: Mails, posts: Posts) -
     assert posts.paths == ["/start", "/fail"]
 
 
-def test_nothing_is_ordered_where_nobody_could_be_told(tmp_path: Path, hub: RunningHub, posts: Posts) -> None:
-    """`notify` without apprise is found before the first order, and the monitor hears of it."""
+@pytest.mark.parametrize("problem", ["raise ImportError('as if it were not there')", "broken ="])
+def test_nothing_is_ordered_where_nobody_could_be_told(
+    tmp_path: Path, hub: RunningHub, posts: Posts, problem: str
+) -> None:
+    """`notify` without an apprise that works is found before the first order, and the monitor hears of it."""
     (tmp_path / "without" / "apprise").mkdir(parents=True)
-    (tmp_path / "without" / "apprise" / "__init__.py").write_text("raise ImportError('as if it were not there')")
+    (tmp_path / "without" / "apprise" / "__init__.py").write_text(problem)
     program = _program(tmp_path, hub, notify=f"mailto://orders:{_PASSWORD}@example.com", ping_url=posts.url)
     _sheet(tmp_path / "wave.csv", _row("nobody"))
     placed = len(hub.orders)

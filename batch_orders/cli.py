@@ -44,7 +44,7 @@ _LONGEST_LINE = 5_000
 class Common(NamedTuple):
     """The options that every command takes."""
 
-    ledger: Path | None
+    ledger: str | None
     config: Path | None
     as_json: bool
     quiet: bool
@@ -53,7 +53,7 @@ class Common(NamedTuple):
 
 
 _COMMON: Sequence[Callable[..., Any]] = (
-    click.option("--ledger", type=click.Path(path_type=Path), help="The ledger's file."),
+    click.option("--ledger", metavar="PLACE", help="The ledger's file, or the database of a shared one."),
     click.option("--config", type=click.Path(path_type=Path), help="Settings (default: ./batch-orders.toml)."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr."),
     click.option("--quiet", is_flag=True, help="No progress; on success nothing at all."),
@@ -303,19 +303,19 @@ def init(common: Common, *, new: bool, add_login: bool) -> int:
 
     settings = _settings(common)
     base_url, client_id, _ = settings.require_account()
-    path = settings.require_ledger()
-    text = ledgers.login_added(path, base_url)
+    place = settings.require_ledger()
+    text = ledgers.login_added(place, base_url)
     if not add_login:
-        if path.exists():
-            raise UsageError(ledgers.exists(path), hint=ledgers.how_to_go_on())
+        if Ledger.exists(place):
+            raise UsageError(ledgers.exists(place), hint=ledgers.how_to_go_on())
         if not new:
             _ask_whether_new(common)
-        text = ledgers.created(path, base_url, had_predecessor=Ledger.had_predecessor(path))
-        Ledger.create(path).close()
-    with contextlib.closing(Ledger(path)) as ledger:
+        text = ledgers.created(place, base_url, had_predecessor=Ledger.had_predecessor(place))
+        Ledger.create(place).close()
+    with contextlib.closing(Ledger(place)) as ledger:
         if ledger.add_login(base_url, client_id):
             click.echo(ledgers.mixed(base_url), err=True)
-    _print(common, {"command": "init", "ledger": str(path), "origin": base_url, "exit_code": 0}, text)
+    _print(common, {"command": "init", "ledger": str(place), "origin": base_url, "exit_code": 0}, text)
     return 0
 
 
@@ -412,7 +412,7 @@ def verify(common: Common) -> int:
 
     with _open_ledger(common) as opened:
         entries = opened.verify()
-        text = ledgers.audit_holds(opened.path, entries)
+        text = ledgers.audit_holds(opened.place, entries)
     _print(common, {"command": "ledger verify", "exit_code": 0, "entries": entries}, text)
     return 0
 

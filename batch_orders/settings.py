@@ -27,6 +27,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
     PrivateAttr,
     SecretStr,
     ValidationError,
@@ -35,6 +36,7 @@ from pydantic import (
 
 from batch_orders.errors import SettingsError
 from batch_orders.models import Limits
+from batch_orders.places import LedgerPlace, LedgerUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -398,19 +400,23 @@ def _read_path(value: object, info: ValidationInfo) -> Path:
     return info.context["folder"] / path if info.context else path
 
 
-def _read_ledger(value: object, info: ValidationInfo) -> Path | None:
-    if value is None:
-        return None
-    text = str(value).strip().lower()
-    # Neither is quoted: such an address holds a password.
-    if text.startswith("postgresql"):
-        raise ValueError("names a PostgreSQL database: a shared ledger is not available in this version; give a path")
+def _read_ledger(value: object, info: ValidationInfo) -> LedgerPlace | None:
+    if value is None or isinstance(value, LedgerUrl):
+        return value
+    text = str(value).strip()
+    # An address is never quoted: it may hold a password.
+    if _is_database(text):
+        return LedgerUrl.parse(text)
     if "://" in text:
-        raise ValueError("is an address, but a ledger is a file: give a path")
+        raise ValueError("is an address, but no database's: give a path, or postgresql+psycopg://user@host/database")
     path = _read_path(value, info)
     if _is_folder(path):
         raise ValueError(f"is a folder, but a ledger is a file: {_quoted(path)}")
     return path
+
+
+def _is_database(text: str) -> bool:
+    return text.lower().startswith("postgres") and "://" in text
 
 
 def _is_folder(path: Path) -> bool:
@@ -509,7 +515,7 @@ class Settings(BaseModel):
 
     base_url: where orders are sent: the origin, without a slash at its end; https, or http for loopback.
     client_id, client_secret: the login at Device Hub. Neither is shown in `repr()`.
-    ledger: the ledger's file; None is a throwaway one, which only the sandbox gets.
+    ledger: the ledger's file, or the database of a shared one; None is a throwaway one, which only the sandbox gets.
     rate: orders a second, minute or hour, over every process that shares the ledger.
     concurrency: orders in flight in this process (1 to 64).
     timeout: seconds for one order call, from its first byte out to its last byte in (0.1 to 3600).
@@ -546,8 +552,9 @@ class Settings(BaseModel):
         default=None, repr=False, examples=["orders@example.com"]
     )
     client_secret: Annotated[SecretStr | None, BeforeValidator(_read_client_secret)] = None
-    ledger: Annotated[Path | None, BeforeValidator(_read_ledger)] = Field(
-        default_factory=_default_ledger, examples=["~/batch-orders/ledger.sqlite"]
+    ledger: Annotated[InstanceOf[Path] | InstanceOf[LedgerUrl] | None, BeforeValidator(_read_ledger)] = Field(
+        default_factory=_default_ledger,
+        examples=["~/batch-orders/ledger.sqlite", "postgresql+psycopg://orders@db.example.com/orders"],
     )
     rate: Annotated[Rate, BeforeValidator(parse_rate)] = Field(
         default=Rate(orders=2, window=1.0), examples=["2/s", "60/min", "500/h"]
@@ -651,8 +658,8 @@ class Settings(BaseModel):
             "To try things out, --sandbox needs none of them.",
         )
 
-    def require_ledger(self) -> Path:
-        """The ledger's file; SettingsError where there is none because the sandbox uses a throwaway one."""
+    def require_ledger(self) -> LedgerPlace:
+        """Where the ledger is; SettingsError where there is none because the sandbox uses a throwaway one."""
         if self.ledger is None:
             raise SettingsError("This run has a throwaway ledger only.", hint="Name a ledger with --ledger.")
         return self.ledger
@@ -765,6 +772,7 @@ def _flags(flags: Mapping[str, object]) -> _Layer:
         if name in given
     ]
     problems += [f"{_flag(name)} is blank." for name, value in given.items() if _is_blank(value)]
+    problems += [_never_here(name) for name, value in given.items() if _holds_password(value)]
     problems += [_unknown(_flag(name), name, _flag) for name in given if name not in Settings.model_fields]
     values = {
         name: value
@@ -772,6 +780,20 @@ def _flags(flags: Mapping[str, object]) -> _Layer:
         if name in Settings.model_fields and name not in _NEVER_FLAGS and not _is_blank(value)
     }
     return _Layer(label="{flag}", example="{flag} {value}", values=values, problems=tuple(problems))
+
+
+def _never_here(name: str) -> str:
+    return (
+        f"{_flag(name)} holds a password, and others could read it on the command line: leave it out, and set "
+        f"PGPASSWORD (or a password file, ~/.pgpass), or set the whole address as {_variable(name)}."
+    )
+
+
+def _holds_password(value: object) -> bool:
+    try:
+        return isinstance(value, str) and _is_database(value) and bool(LedgerUrl.parse(value.strip()).secrets)
+    except ValueError:
+        return False
 
 
 def _environment(environ: Mapping[str, str]) -> _Layer:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from batch_orders.errors import BatchOrdersError
     from batch_orders.models import Catalog, Limits, Mapped, MappingFile, Plan, Proposal, Report, RunRecord, Sheet
+    from batch_orders.places import LedgerPlace
     from batch_orders.ports import CatalogSource, Progress
     from batch_orders.settings import Settings
 
@@ -89,7 +90,7 @@ class World:
     settings: Settings
     hub: HubOptions
     host: str
-    ledger_path: Path
+    ledger_place: LedgerPlace
     is_sandbox: bool
     progress: Progress
     stop: Stop = field(default_factory=Stop)
@@ -106,12 +107,12 @@ class World:
     @contextlib.contextmanager
     def ledger(self) -> Iterator[Ledger]:
         """The account's ledger; LedgerError where it is missing or another account's. The sandbox makes its own."""
-        if self.is_sandbox and not self.ledger_path.exists():
-            Ledger.create(self.ledger_path, account_id=SANDBOX_ACCOUNT).close()
-        with contextlib.closing(Ledger(self.ledger_path)) as ledger:
+        if self.is_sandbox and not Ledger.exists(self.ledger_place):
+            Ledger.create(self.ledger_place, account_id=SANDBOX_ACCOUNT).close()
+        with contextlib.closing(Ledger(self.ledger_place)) as ledger:
             if self.is_sandbox != (ledger.account.id == SANDBOX_ACCOUNT):
                 wrong = ledgers.real_ledger if self.is_sandbox else ledgers.sandbox_ledger
-                raise LedgerError(wrong(self.ledger_path), hint=ledgers.how_to_choose_a_ledger())
+                raise LedgerError(wrong(self.ledger_place), hint=ledgers.how_to_choose_a_ledger())
             if not self.is_sandbox:
                 ledger.check_login(self.hub.base_url, self.hub.client_id)
             yield ledger
@@ -119,7 +120,7 @@ class World:
     @contextlib.contextmanager
     def ledger_if_any(self) -> Iterator[Ledger | None]:
         """The ledger, or None where nothing was ever ordered."""
-        if self.is_sandbox or self.ledger_path.exists():
+        if self.is_sandbox or Ledger.exists(self.ledger_place):
             with self.ledger() as ledger:
                 yield ledger
         else:
@@ -143,7 +144,7 @@ def real_world(settings: Settings, progress: Progress) -> Iterator[World]:
             idempotency_header=settings.idempotency_header,
         ),
         host=base_url,
-        ledger_path=settings.require_ledger(),
+        ledger_place=settings.require_ledger(),
         is_sandbox=False,
         progress=progress,
     )
@@ -166,7 +167,7 @@ def sandbox_world(settings: Settings, progress: Progress, options: SandboxOption
                 patience=settings.patience,
             ),
             host=f"{sandbox.base_url} (sandbox: nothing is really ordered)",
-            ledger_path=settings.ledger or Path(folder) / "ledger.sqlite",
+            ledger_place=settings.ledger or Path(folder) / "ledger.sqlite",
             is_sandbox=True,
             progress=progress,
         )
@@ -390,7 +391,7 @@ def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger
 def _pace(world: World, ledger: Ledger) -> SharedPace:
     rate = world.settings.rate
     return SharedPace(
-        ledger.path.with_name(ledger.path.name + ".pace"),
+        ledger.pace_place,
         orders=rate.orders,
         window=rate.window,
         last_sent_at=ledger.last_sent_at(),

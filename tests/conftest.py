@@ -1,4 +1,4 @@
-"""What several kinds of test share: a simulated Device Hub on a real socket, a ledger in a file, made-up orders."""
+"""What several kinds of test share: a simulated Device Hub on a real socket, a ledger, a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import pytest
 
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.sandbox import Sandbox, SandboxOptions, running
+from tests import postgres as postgresql
 from tests.crash.syscalls import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from batch_orders.places import LedgerUrl
 
 
 @pytest.fixture
@@ -29,6 +32,42 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     made = Ledger.create(tmp_path / "ledger.sqlite")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgresql.Server]:
+    """A PostgreSQL server for this process' tests. CI must have it: nothing is skipped there."""
+    if reason := postgresql.why_not():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine keeps of a shared ledger goes into the test's own folder."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def database(postgres: postgresql.Server, own_data: None) -> Iterator[LedgerUrl]:  # noqa: ARG001 - what it does counts
+    """A new empty database."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _made_once(postgres: postgresql.Server) -> Iterator[LedgerUrl]:
+    with postgres.database() as url:
+        Ledger.create(url).close()
+        yield url
+
+
+@pytest.fixture
+def ledger_database(postgres: postgresql.Server, own_data: None, _made_once: LedgerUrl) -> Iterator[LedgerUrl]:  # noqa: ARG001
+    """A new database with a ledger in which nothing has been written yet."""
+    with postgres.database(like=_made_once) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

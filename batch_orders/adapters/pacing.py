@@ -1,184 +1,153 @@
-"""The pace, shared by every process on a ledger through a small SQLite file beside it.
+"""The pace, shared by every process on a ledger, and held by a person who presses pause.
 
-Nothing here need survive a power cut (`synchronous=OFF`): whoever finds the file gone, or broken, makes a new one and
-waits until a window has passed since the ledger's last attempt.
+Its law is `stages/pace.py`; its few numbers stand in a small file beside the ledger (`pace_file`), or in the ledger's
+database (`pace_tables`). Neither need survive a power cut: where nothing is known of what left, a window is waited out
+since the ledger's last attempt.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from filelock import FileLock
-
-from batch_orders.adapters.private_files import open_private
-from batch_orders.errors import BatchOrdersError
-from batch_orders.messages import ledgers
+from batch_orders.adapters.pace_file import PaceFile
 from batch_orders.stages import pace
-from batch_orders.stages.pace import PaceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
 
+    from batch_orders.places import LedgerPlace
     from batch_orders.sending import Stop
+    from batch_orders.stages.pace import PaceState
 
 _T = TypeVar("_T")
 
-# How long another process may hold the file, in seconds: it does so for microseconds.
-_PATIENCE = 10
 # Seconds: between two looks at whether a hold is still on; and longer than anything on its way waits for its slot.
 _LOOK_AGAIN = 0.1
 _FAR_AWAY = 3600.0
 # Entries of the log that are kept beyond those a window may hold, for a later run with a higher rate.
 _KEPT = 1_000
-# What SQLite says of a file that a power cut has broken: damaged, or no database at all.
-_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS pace (
-    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), next_slot REAL NOT NULL, blocked_until REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS left_at (number INTEGER PRIMARY KEY, at REAL NOT NULL);
-"""
+
+class PaceRows(Protocol):
+    """What everyone who sends shares, within one transaction. All instants are in seconds since the epoch."""
+
+    def now(self) -> float:
+        """This instant by the clock that everyone shares."""
+
+    def nth_before(self) -> float | None:
+        """When the N-th order before the next one left, N being the orders that a window may hold."""
+
+    def state(self) -> PaceState:
+        """The next free slot, and until when nobody sends."""
+
+    def take(self, next_slot: float) -> None:
+        """From now on this is the next free slot."""
+
+    def leave(self, at: float, *, keep: int) -> None:
+        """One more order left; of those before it only so many need be kept."""
+
+    def block(self, until: float) -> None:
+        """Nobody sends before then."""
+
+    def here(self, instant: float) -> float:
+        """An instant of the shared clock, by this machine's."""
+
+    def there(self, instant: float) -> float:
+        """An instant of this machine's clock, by the shared one; one that `here` gave is what it was given for."""
+
+
+class PaceStore(Protocol):
+    """Where the pace's numbers stand. One thread calls its methods."""
+
+    def open(self, first: float) -> None:
+        """Get ready; where nothing is known of what left, the first slot is at the instant `first`."""
+
+    def close(self) -> None:
+        """Let everything go."""
+
+    def transact(self, step: Callable[[PaceRows], _T]) -> _T:
+        """What the step gives, in one transaction that no other process interrupts."""
 
 
 class SharedPace:
-    """`orders` per `window` seconds over every process that uses this file."""
+    """`orders` per `window` seconds over every process that uses this place: a file, or a ledger's database.
+
+    `last_sent_at` is when the ledger's last order may have left, by the ledger's clock; `clock` is this machine's.
+    """
 
     def __init__(
         self,
-        path: Path,
+        place: LedgerPlace,
         *,
         orders: int,
         window: float,
         last_sent_at: datetime | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._path = path
         self._orders = orders
         self._window = window
-        self._clock = clock
+        self._store = _store(place, orders=orders, window=window, clock=clock)
         # One thread owns the connection, so that waiting for another process never stops the event loop.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pace")
         try:
-            self._connection = self._thread.submit(self._open, last_sent_at).result()
+            first = last_sent_at.timestamp() + window if last_sent_at else 0.0
+            self._thread.submit(self._store.open, first).result()
         except BaseException:
             self._thread.shutdown()
             raise
 
     def close(self) -> None:
-        """Let the file go."""
-        self._thread.submit(self._connection.close).result()
+        """Let the place go."""
+        self._thread.submit(self._store.close).result()
         self._thread.shutdown()
 
     async def reserve(self, lead: float = 0.0) -> float:
         """Take the next free slot that is at least `lead` seconds away: an instant in seconds since the epoch."""
-        return await self._run(lambda: self._reserve(lead))
+        return await self._run(lambda rows: self._reserve(rows, lead))
 
     async def enter(self, slot: float) -> float | None:
         """At the slot's instant: None to go now, else the later slot to wait for."""
-        return await self._run(lambda: self._enter(slot))
+        return await self._run(lambda rows: self._enter(rows, slot))
 
     async def pause(self, until: float) -> None:
         """Nobody sends before then, in any process."""
-        await self._run(lambda: self._pause(until))
+        await self._run(lambda rows: rows.block(rows.there(until)))
 
-    async def _run(self, step: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, step)
+    async def _run(self, step: Callable[[PaceRows], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._store.transact, step)
 
-    def _reserve(self, lead: float) -> float:
-        with self._transaction() as connection:
-            return self._reserve_in(connection, lead)
+    def _reserve(self, rows: PaceRows, lead: float) -> float:
+        earliest = rows.now() + lead
+        state, slot = pace.reserve(rows.state(), now=earliest, orders=self._orders, window=self._window)
+        rows.take(state.next_slot)
+        return rows.here(slot)
 
-    def _reserve_in(self, connection: sqlite3.Connection, lead: float) -> float:
-        earliest = self._clock() + lead
-        state, slot = pace.reserve(_state(connection), now=earliest, orders=self._orders, window=self._window)
-        connection.execute("UPDATE pace SET next_slot = ?", (state.next_slot,))
-        return slot
+    def _enter(self, rows: PaceRows, ours: float) -> float | None:
+        nth, slot = rows.nth_before(), rows.there(ours)
+        now, state = rows.now(), rows.state()
+        if slot < state.blocked_until:  # a slot of its own after the pause: else all who wait would leave at once
+            return self._reserve(rows, 0.0)
+        wait = pace.enter(state, now=now, slot=slot, nth_before=nth, window=self._window)
+        if wait is not None:
+            return rows.here(wait)
+        if now > slot + pace.lateness(self._orders, self._window):
+            return self._reserve(rows, 0.0)
+        rows.leave(now, keep=self._orders + _KEPT)
+        return None
 
-    def _enter(self, slot: float) -> float | None:
-        with self._transaction() as connection:
-            last = connection.execute("SELECT max(number) FROM left_at").fetchone()[0] or 0
-            nth = connection.execute("SELECT at FROM left_at WHERE number = ?", (last + 1 - self._orders,)).fetchone()
-            now, state = self._clock(), _state(connection)
-            if slot < state.blocked_until:  # a slot of its own after the pause: else all who wait would leave at once
-                return self._reserve_in(connection, 0.0)
-            wait = pace.enter(state, now=now, slot=slot, nth_before=nth[0] if nth else None, window=self._window)
-            if wait is not None:
-                return wait
-            if now > slot + pace.lateness(self._orders, self._window):
-                return self._reserve_in(connection, 0.0)
-            connection.execute("INSERT INTO left_at VALUES (?, ?)", (last + 1, now))
-            connection.execute("DELETE FROM left_at WHERE number < ?", (last + 1 - self._orders - _KEPT,))
-            return None
 
-    def _pause(self, until: float) -> None:
-        with self._transaction() as connection:
-            connection.execute("UPDATE pace SET blocked_until = max(blocked_until, ?)", (until,))
+def _store(place: LedgerPlace, *, orders: int, window: float, clock: Callable[[], float]) -> PaceStore:
+    if isinstance(place, Path):
+        return PaceFile(place, orders=orders, clock=clock)
+    from batch_orders.adapters.pace_tables import PaceTables  # noqa: PLC0415 - needs an extra
 
-    def _open(self, last_sent_at: datetime | None) -> sqlite3.Connection:
-        first = last_sent_at.timestamp() + self._window if last_sent_at else 0.0
-        with self._explained():
-            try:
-                return self._opened(first)
-            except sqlite3.DatabaseError as error:
-                if _code(error) not in _BROKEN:
-                    raise
-                return self._opened_anew(first)
-
-    def _opened_anew(self, first: float) -> sqlite3.Connection:
-        """A new file in the place of the broken one; where several processes find it broken, the first one's."""
-        with FileLock(f"{self._path}.lock", timeout=_PATIENCE, mode=0o600):
-            try:
-                return self._opened(first)
-            except sqlite3.DatabaseError as error:
-                if _code(error) not in _BROKEN:
-                    raise
-            self._path.replace(self._path.with_name(f"{self._path.name}.broken"))
-            self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
-            return self._opened(first)
-
-    def _opened(self, first: float) -> sqlite3.Connection:
-        """The file, open; a new one gives its first slot at the instant `first`."""
-        os.close(open_private(self._path, os.O_RDWR))
-        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
-        try:
-            # A journal in the file system: with one in memory, a kill in mid-commit leaves a broken file.
-            connection.execute("PRAGMA journal_mode=TRUNCATE")
-            connection.execute("PRAGMA synchronous=OFF")
-            connection.executescript(_SCHEMA)
-            _require_sound(connection)
-            connection.execute("INSERT OR IGNORE INTO pace VALUES (1, ?, 0)", (first,))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise BatchOrdersError(ledgers.failed(self._path, str(error)), hint=ledgers.how_to_repair()) from error
+    return PaceTables(place, orders=orders, window=window, clock=clock)
 
 
 class Hold:
@@ -219,21 +188,3 @@ class HeldPace:
     async def pause(self, until: float) -> None:
         """Nobody sends before then, in any process."""
         await self._pace.pause(until)
-
-
-def _code(error: sqlite3.DatabaseError) -> int:
-    """SQLite's primary result code (https://sqlite.org/rescode.html), whatever the extended one says beside it."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _require_sound(connection: sqlite3.Connection) -> None:
-    """DatabaseError where the file is damaged in a place that was not read yet."""
-    if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-        error = sqlite3.DatabaseError("the file is damaged")
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
-
-
-def _state(connection: sqlite3.Connection) -> PaceState:
-    next_slot, blocked_until = connection.execute("SELECT next_slot, blocked_until FROM pace").fetchone()
-    return PaceState(next_slot=next_slot, blocked_until=blocked_until)

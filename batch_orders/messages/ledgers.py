@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.runs import count
@@ -10,14 +11,14 @@ from batch_orders.models import OrderState, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from batch_orders.models import Remembered
+    from batch_orders.places import LedgerPlace
 
 
-def missing(path: Path) -> str:
+def missing(place: LedgerPlace) -> str:
     """There is no ledger where the settings say."""
-    return f"There is no ledger at {path}. Without one the program would forget what it has ordered; nothing was sent."
+    return f"There is no ledger at {place}. Without one the program would forget what it has ordered; nothing was sent."
 
 
 def how_to_init() -> str:
@@ -25,9 +26,10 @@ def how_to_init() -> str:
     return "Run `batch-orders init` once for the account, or point the setting `ledger` at the one you have."
 
 
-def exists(path: Path) -> str:
+def exists(place: LedgerPlace) -> str:
     """`init`: something is there already."""
-    return f"There is a file at {path} already; it was not touched."
+    what = "file" if isinstance(place, Path) else "ledger"
+    return f"There is a {what} at {place} already; it was not touched."
 
 
 def how_to_go_on() -> str:
@@ -45,27 +47,120 @@ def how_to_place() -> str:
     return "Choose a place that you may write to, with --ledger or the setting `ledger`."
 
 
-def not_a_ledger(path: Path) -> str:
+def not_a_ledger(place: LedgerPlace) -> str:
     """The file is something else."""
-    return f"{path} is not a ledger of batch-orders; it was not touched."
+    return f"{place} is not a ledger of batch-orders; it was not touched."
 
 
-def other_version(path: Path, found: int, ours: int) -> str:
+def other_version(place: LedgerPlace, found: int, ours: int) -> str:
     """The ledger's schema is another one."""
+    which = "a newer version of the program" if found > ours else "an older version of the program"
     return (
-        f"The ledger {path} has schema version {found}; this program works with version {ours}. "
-        "It was not touched, and nothing was sent: use the program version that it belongs to."
+        f"The ledger {place} is {which}'s: its schema version is {found}, and this program works with {ours}. "
+        "It was not touched, and nothing was sent."
     )
 
 
-def not_durable(path: Path) -> str:
-    """SQLite does not do what makes commits durable."""
-    return f"The ledger {path} cannot be written durably on this file system; nothing was sent."
+def how_to_match_versions(found: int, ours: int) -> str:
+    """After a ledger of another schema version."""
+    if found > ours:
+        return "Use the version of batch-orders that it belongs to, or a newer one."
+    return "Back the ledger up, then run `batch-orders ledger upgrade`. From then on older versions refuse it."
 
 
-def failed(path: Path, reason: str) -> str:
+def not_durable(place: LedgerPlace) -> str:
+    """The database does not do what makes commits durable."""
+    where = "on this file system" if isinstance(place, Path) else "by this server"
+    return f"The ledger {place} cannot be written durably {where}; nothing was sent."
+
+
+def how_to_sync() -> str:
+    """After a server whose commits are not durable."""
+    return "Set `fsync = on` in the server's postgresql.conf: an order that it forgets would be sent again."
+
+
+def failed(place: LedgerPlace, reason: str) -> str:
     """A read or write failed."""
-    return f"The ledger {path} cannot be read or written ({reason})."
+    return f"The ledger {place} cannot be read or written ({reason})."
+
+
+def away(place: LedgerPlace, reason: str) -> str:
+    """The database of a ledger cannot be opened."""
+    return f"The ledger {place} cannot be opened ({reason}). Nothing was sent."
+
+
+def how_to_reach() -> str:
+    """After a database that cannot be opened, for which there is no better advice."""
+    return "Check that the database server runs and can be reached from here, and the setting `ledger`."
+
+
+def how_to_log_in() -> str:
+    """The database refuses the login."""
+    return (
+        "Check the user in the setting `ledger`, and the password: it stands there, in PGPASSWORD or in a password "
+        "file (~/.pgpass)."
+    )
+
+
+def how_to_make_database() -> str:
+    """The database, or the schema, does not exist."""
+    return "Create it (`createdb NAME`, or CREATE SCHEMA), or mend the setting `ledger`."
+
+
+def how_to_permit() -> str:
+    """The database does not let this user do what the program must."""
+    return (
+        "The user needs CREATE on the schema for `batch-orders init` and `ledger upgrade`, and is to own the tables: "
+        "GRANT CREATE, USAGE ON SCHEMA … TO …"
+    )
+
+
+def pooled(place: LedgerPlace) -> str:
+    """A connection pooler answered in the database's place."""
+    return (
+        f"Between this program and the ledger {place} stands a connection pooler (PgBouncer, say). Through one nobody "
+        "can tell whether a run is alive. Nothing was sent."
+    )
+
+
+def how_to_connect_directly() -> str:
+    """After a pooler."""
+    return "Name the database server itself in the setting `ledger`."
+
+
+def holds_something_else(place: LedgerPlace, table: str) -> str:
+    """`init` in a database that is not empty."""
+    return f"There are tables of something else at {place} already ({table}); nothing was touched."
+
+
+def how_to_use_a_schema() -> str:
+    """After a database that is not empty."""
+    return "Give the ledger a database, or a schema, of its own: …/database?options=-csearch_path%3Dbatch_orders"
+
+
+def needs_postgres() -> str:
+    """The driver is not installed."""
+    return "A ledger in PostgreSQL needs a further package. Nothing was sent."
+
+
+def how_to_install_postgres() -> str:
+    """After a driver that is not installed."""
+    return "pip install 'batch-orders[postgres]'"
+
+
+def moved(place: LedgerPlace, target: str) -> str:
+    """A ledger that was copied to another place."""
+    return f"The ledger {place} has moved to {target}: this copy is only to be read. Nothing was sent."
+
+
+def how_to_follow() -> str:
+    """After a ledger that has moved."""
+    return "Point the setting `ledger` there."
+
+
+def how_to_reconnect() -> str:
+    """After a read or write that failed in a database on a server."""
+    return "Check that the database server can be reached, then run the same command again: nothing is sent twice."
 
 
 def how_to_repair() -> str:
@@ -78,15 +173,15 @@ def claim_lost() -> str:
     return "An order was taken by another run in the meantime; this run did not send it."
 
 
-def other_login(path: Path, origin: str, known: Sequence[str]) -> str:
+def other_login(place: LedgerPlace, origin: str, known: Sequence[str]) -> str:
     """The settings name another host or login than the account's."""
     if origin in known:
         return (
-            f"The ledger {path} belongs to an account at {origin}, which has ordered with another client_id so far "
+            f"The ledger {place} belongs to an account at {origin}, which has ordered with another client_id so far "
             "than the settings name. Nothing was sent."
         )
     return (
-        f"The ledger {path} belongs to an account that orders at {', '.join(known) or 'no host yet'}; "
+        f"The ledger {place} belongs to an account that orders at {', '.join(known) or 'no host yet'}; "
         f"the settings name {origin}. Nothing was sent."
     )
 
@@ -118,14 +213,14 @@ def how_to_keep_apart() -> str:
     )
 
 
-def sandbox_ledger(path: Path) -> str:
+def sandbox_ledger(place: LedgerPlace) -> str:
     """A sandbox's ledger used for real, or the other way round."""
-    return f"The ledger {path} is the sandbox's; real orders need their own. Nothing was sent."
+    return f"The ledger {place} is the sandbox's; real orders need their own. Nothing was sent."
 
 
-def real_ledger(path: Path) -> str:
+def real_ledger(place: LedgerPlace) -> str:
     """A real account's ledger used with --sandbox."""
-    return f"The ledger {path} belongs to a real account; --sandbox does not touch it."
+    return f"The ledger {place} belongs to a real account; --sandbox does not touch it."
 
 
 def how_to_choose_a_ledger() -> str:
@@ -148,23 +243,23 @@ def no_report(run_id: str) -> str:
     return f"The run {run_id} ended before any order was planned: it has no results, and nothing was sent."
 
 
-def created(path: Path, origin: str, *, had_predecessor: bool) -> str:
+def created(place: LedgerPlace, origin: str, *, had_predecessor: bool) -> str:
     """`init` made a ledger, perhaps where one was before."""
     lost = (
         "There was a ledger here before, and it is gone. What it knew this one does not: before you submit anything, "
         "enter the orders from your results files with `batch-orders ledger adopt RESULTS…`.\n"
     )
     return (
-        f"The ledger is at {path}; it remembers every order placed at {origin}.\n"
+        f"The ledger is at {place}; it remembers every order placed at {origin}.\n"
         "Keep it and back it up: without it the program would not know what was ordered.\n"
         f"{lost if had_predecessor else ''}"
         "Next: `batch-orders check FILE`."
     )
 
 
-def login_added(path: Path, origin: str) -> str:
+def login_added(place: LedgerPlace, origin: str) -> str:
     """`init --add-login`."""
-    return f"The ledger {path} now also orders at {origin} with this login; what was ordered before still counts."
+    return f"The ledger {place} now also orders at {origin} with this login; what was ordered before still counts."
 
 
 def question_whether_ordered_before() -> str:
@@ -264,19 +359,19 @@ def what_fits(order: Remembered) -> str:
             return "It needs no verdict yet: wait for the run to end."
 
 
-def audit_broken(path: Path, entry: int) -> str:
+def audit_broken(place: LedgerPlace, entry: int) -> str:
     """`ledger verify` found a change."""
-    return f"The audit of {path} does not hold from entry {entry} on: something was changed, taken out or put in."
+    return f"The audit of {place} does not hold from entry {entry} on: something was changed, taken out or put in."
 
 
-def order_differs(path: Path, name: str) -> str:
+def order_differs(place: LedgerPlace, name: str) -> str:
     """`ledger verify`: an order is not what the audit says of it."""
-    return f"In {path} the order {name} is not what its audit says: its row was changed, taken out or put in."
+    return f"In {place} the order {name} is not what its audit says: its row was changed, taken out or put in."
 
 
-def damaged(path: Path) -> str:
+def damaged(place: LedgerPlace) -> str:
     """`ledger verify`: the database itself is damaged."""
-    return f"The ledger {path} is damaged: the database's own check of it fails."
+    return f"The ledger {place} is damaged: the database's own check of it fails."
 
 
 def how_to_act_on_broken_audit() -> str:
@@ -318,19 +413,19 @@ def parted(line: str) -> tuple[datetime | None, str]:
         return None, line
 
 
-def audit_holds(path: Path, entries: int) -> str:
+def audit_holds(place: LedgerPlace, entries: int) -> str:
     """`ledger verify` found nothing."""
     return (
-        f"The audit of {path} holds: {entries} entries, none changed, taken out or put in, and every order is what "
+        f"The audit of {place} holds: {entries} entries, none changed, taken out or put in, and every order is what "
         "they say."
     )
 
 
-def older_than_mark(path: Path, entries: int) -> str:
+def older_than_mark(place: LedgerPlace, entries: int) -> str:
     """The ledger was restored from an older copy, which may have got entries of its own since."""
     which = f" ({entries} entries are missing)" if entries > 0 else ""
     return (
-        f"The ledger {path} is older than its own high-water mark{which}: it was restored "
+        f"The ledger {place} is older than its own high-water mark{which}: it was restored "
         "from a copy, and does not know what was ordered since. Nothing was sent."
     )
 

@@ -61,12 +61,11 @@ class Serving:
             raise UsageError(words.nobody_may_come_in(host), hint=words.how_to_add_users())
         if settings.approval == "required" and not has_users:
             raise UsageError(words.nobody_to_approve(), hint=words.how_to_add_users())
-        with world.ledger():
-            pass  # it is there, it is this account's, and it can be read
+        with world.ledger() as ledger:  # it is there, it is this account's, and it can be read
+            folder = ledger.page_folder
         self._world = world
         self._closing = threading.Event()
-        # Beside the ledger, as private as that: sheets hold the same people.
-        folder = world.ledger_path.with_name(f"{world.ledger_path.name}.page")
+        # As private as the ledger: sheets hold the same people.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _locked(folder / "lock")
         self._bound = _listening(host, port)

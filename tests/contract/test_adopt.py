@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from batch_orders.adapters.ledger import Ledger
 from batch_orders.errors import LedgerError
 from batch_orders.models import Adopted, OrderState, Verdict, VerdictKind
 from tests import orders as made
+from tests import raw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,12 +68,12 @@ def test_an_unknown_order_that_results_know_is_ordered(ledger: Ledger) -> None:
 def test_a_restored_copy_sends_nothing_until_it_is_up_to_date(ledger: Ledger, tmp_path: Path) -> None:
     """What was ordered after the copy was made would be ordered again."""
     _place(ledger, "ana", "1001")
-    copy = shutil.copy(ledger.path, tmp_path / "copy")
+    copy = raw.save(ledger.place, tmp_path)
     _place(ledger, "ben", "1002")
-    path = ledger.path
+    place = ledger.place
     ledger.close()
-    shutil.copy(copy, path)
-    with closing(Ledger(path)) as restored:
+    raw.restore(place, copy)
+    with closing(Ledger(place)) as restored:
         with pytest.raises(LedgerError, match="high-water mark"):
             restored.begin_run(made.run("r9"))
         restored.adopt(made.order("ben"), "1002", _SENT)
@@ -88,13 +88,13 @@ def test_looking_into_a_restored_copy_does_not_make_it_up_to_date(ledger: Ledger
     orders = [made.order(name) for name in ("ana", "ben")]
     claims = ledger.claim("r1", [(ledger.key(order), order) for order in orders], retry_rejected=False).ours
     attempt = ledger.intend(claims[0], "hash")
-    path, copy = ledger.path, shutil.copy(ledger.path, tmp_path / "copy")
+    place, copy = ledger.place, raw.save(ledger.place, tmp_path)
     ledger.conclude(attempt, _ordered("1001"))
     ledger.conclude(ledger.intend(claims[1], "hash"), _ordered("1002"))
     ledger.end_run("r1", 0)
     ledger.close()
-    shutil.copy(copy, path)
-    with closing(Ledger(path)) as restored:
+    raw.restore(place, copy)
+    with closing(Ledger(place)) as restored:
         remembered = restored.recall([restored.key(order) for order in orders])
         assert {order.state for order in remembered.values()} == {OrderState.UNKNOWN, OrderState.PLANNED}
         with pytest.raises(LedgerError, match="high-water mark"):
@@ -116,11 +116,11 @@ def test_what_was_rolled_back_raises_no_mark(ledger: Ledger) -> None:
     ledger.begin_run(made.run("r2"))
 
 
-def test_the_mark_of_a_ledger_that_was_here_before_is_none(ledger: Ledger) -> None:
+def test_the_mark_of_a_ledger_that_was_here_before_is_none(file_ledger: Ledger) -> None:
     """A new account's ledger in the place of a lost one may send: it is not a copy of that."""
-    _place(ledger, "ana", "1001")
-    path = ledger.path
-    ledger.close()
+    _place(file_ledger, "ana", "1001")
+    path = file_ledger.place
+    file_ledger.close()
     path.unlink()
     assert Ledger.had_predecessor(path)
     with closing(Ledger.create(path)) as new:
@@ -130,7 +130,7 @@ def test_the_mark_of_a_ledger_that_was_here_before_is_none(ledger: Ledger) -> No
 def test_the_mark_is_private(ledger: Ledger) -> None:
     """0600 whatever the umask."""
     _place(ledger, "ana", "1001")
-    mark = ledger.path.with_name(ledger.path.name + ".mark")
+    mark = ledger._mark.path
     assert stat.S_IMODE(mark.stat().st_mode) == 0o600
 
 
@@ -141,11 +141,11 @@ def test_verdicts_do_not_make_a_restored_copy_up_to_date(ledger: Ledger, tmp_pat
     for claim in ledger.claim("r1", [(ledger.key(order), order) for order in unknown], retry_rejected=False).ours:
         ledger.intend(claim, "hash")
     ledger.end_run("r1", 1)
-    path, copy = ledger.path, shutil.copy(ledger.path, tmp_path / "copy")
+    place, copy = ledger.place, raw.save(ledger.place, tmp_path)
     _place(ledger, "ana", "1001")
     ledger.close()
-    shutil.copy(copy, path)
-    with closing(Ledger(path)) as restored:
+    raw.restore(place, copy)
+    with closing(Ledger(place)) as restored:
         for order in unknown:
             restored.settle_not_placed(restored.find(restored.key(order)), "")
         with pytest.raises(LedgerError, match="high-water mark"):
@@ -159,13 +159,13 @@ def test_an_unknown_order_that_a_restored_copy_holds_as_planned(ledger: Ledger, 
     ledger.begin_run(made.run("r1"))
     ledger.claim("r1", pair, retry_rejected=False)
     ledger.end_run("r1", 6)  # stopped before its turn: planned
-    path, copy = ledger.path, shutil.copy(ledger.path, tmp_path / "copy")
+    place, copy = ledger.place, raw.save(ledger.place, tmp_path)
     ledger.begin_run(made.run("r2"))
     ledger.intend(ledger.claim("r2", pair, retry_rejected=False).ours[0], "hash")
     ledger.end_run("r2", 5)  # unknown, and r2's results say so
     ledger.close()
-    shutil.copy(copy, path)
-    with closing(Ledger(path)) as restored:
+    raw.restore(place, copy)
+    with closing(Ledger(place)) as restored:
         restored.adopt_unknown(order, _SENT)
         restored.trust_mark()
         restored.begin_run(made.run("r3"))

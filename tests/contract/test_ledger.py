@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from batch_orders.adapters.ledger.schema import TRANSITIONS
 from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
 from batch_orders.models import Claim, Order, OrderState, Verdict, VerdictKind
 from tests import orders as made
+from tests import raw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def test_an_order_is_remembered(ledger: Ledger) -> None:
     ledger.begin_run(made.run("r1"))
     _end(ledger, order, _ORDERED)
     ledger.end_run("r1", 0)
-    with closing(Ledger(ledger.path)) as later:
+    with closing(Ledger(ledger.place)) as later:
         remembered = later.recall([later.key(order)])[later.key(order)]
     assert remembered.state is OrderState.ORDERED
     assert (remembered.order_number, remembered.run_id, remembered.attempts) == ("1001", "r1", 1)
@@ -97,8 +97,7 @@ def test_withdraw_returns_the_order_to_its_run(ledger: Ledger) -> None:
     attempt = ledger.intend(claim, "hash")
     assert attempt.number == 2
     assert ledger.conclude(attempt, _ORDERED).order_number == "1001"
-    with closing(sqlite3.connect(ledger.path)) as database:
-        verdicts = database.execute("SELECT number, verdict, evidence FROM attempts ORDER BY number").fetchall()
+    verdicts = raw.run(ledger.place, "SELECT number, verdict, evidence FROM attempts ORDER BY number")
     assert verdicts == [(1, "not_sent", "ConnectError"), (2, "ordered", "HTTP 200")]
 
 
@@ -154,10 +153,10 @@ def test_end_of_run_frees_what_was_not_sent(ledger: Ledger) -> None:
 def test_a_dead_run_is_recognised_at_once(ledger: Ledger) -> None:
     """A killed process' sending order becomes unknown and its planned one free, without any timeout."""
     program = textwrap.dedent(f"""
-        import os, pathlib
+        import os
         from batch_orders.adapters.ledger import Ledger
-        from tests import orders as made
-        ledger = Ledger(pathlib.Path({str(ledger.path)!r}))
+        from tests import orders as made, raw
+        ledger = Ledger(raw.place_of({raw.address(ledger.place)!r}))
         ledger.begin_run(made.run("dead"))
         pairs = [(ledger.key(o), o) for o in (made.order("ana"), made.order("ben"))]
         claims = ledger.claim("dead", pairs, retry_rejected=False)
@@ -171,26 +170,26 @@ def test_a_dead_run_is_recognised_at_once(ledger: Ledger) -> None:
     _claim(ledger, made.order("ben"))
 
 
-def test_a_folder_of_locks_that_cannot_be_made_is_explained(ledger: Ledger) -> None:
+def test_a_folder_of_locks_that_cannot_be_made_is_explained(file_ledger: Ledger) -> None:
     """Without its lock a run is not begun: nobody could tell whether it is alive."""
-    ledger.path.with_name(ledger.path.name + ".runs").write_text("a file stands here")
+    file_ledger.place.with_name(file_ledger.place.name + ".runs").write_text("a file stands here")
     with pytest.raises(BatchOrdersError, match="cannot be read or written") as caught:
-        ledger.begin_run(made.run("r1"))
+        file_ledger.begin_run(made.run("r1"))
     assert "sqlite.runs" in caught.value.message
-    assert ledger.runs() == ()
+    assert file_ledger.runs() == ()
 
 
-def test_two_names_of_one_ledger_share_its_locks(ledger: Ledger, tmp_path: Path) -> None:
+def test_two_names_of_one_ledger_share_its_locks(file_ledger: Ledger, tmp_path: Path) -> None:
     """Through a link too a live run is seen to be alive, and what it has in hand is busy."""
     order = made.order("ana")
-    ledger.begin_run(made.run("r1"))
-    _claim(ledger, order)
+    file_ledger.begin_run(made.run("r1"))
+    _claim(file_ledger, order)
     link = tmp_path / "elsewhere" / "ledger.sqlite"
     link.parent.mkdir()
-    link.symlink_to(ledger.path)
+    link.symlink_to(file_ledger.place)
     with closing(Ledger(link)) as other:
         assert other.is_alive("r1")
-        assert other.recall([ledger.key(order)])[ledger.key(order)].busy
+        assert other.recall([file_ledger.key(order)])[file_ledger.key(order)].busy
 
 
 @pytest.mark.parametrize("before", OrderState)
@@ -199,29 +198,27 @@ def test_the_database_enforces_the_transitions(ledger: Ledger, before: OrderStat
     """Every change of state that is not in the table is refused by the database itself."""
     ledger.begin_run(made.run("r1"))
     _claim(ledger, made.order("ana"))
-    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
-        trigger = database.execute("SELECT sql FROM sqlite_master WHERE name = 'order_transitions'").fetchone()[0]
-        database.execute("DROP TRIGGER order_transitions")
-        database.execute("UPDATE orders SET state = ?, order_number = '1'", (before,))
-        database.execute(trigger)
-        if before is after or (before, after) in TRANSITIONS:
-            assert database.execute("UPDATE orders SET state = ?", (after,)).rowcount == 1
-        else:
-            with pytest.raises(sqlite3.IntegrityError, match="may not change"):
-                database.execute("UPDATE orders SET state = ?", (after,))
+    with raw.without(ledger.place, "order_transitions"):
+        raw.run(ledger.place, f"UPDATE orders SET state = '{before}', order_number = '1'")  # noqa: S608 - our words
+    change = f"UPDATE orders SET state = '{after}' RETURNING state"  # noqa: S608
+    if before is after or (before, after) in TRANSITIONS:
+        assert raw.run(ledger.place, change) == [(after,)]
+    else:
+        with pytest.raises(raw.REFUSED, match="may not change"):
+            raw.run(ledger.place, change)
 
 
 def test_orders_are_never_deleted(ledger: Ledger) -> None:
     """Not even by hand."""
     ledger.begin_run(made.run("r1"))
     _claim(ledger, made.order("ana"))
-    with closing(sqlite3.connect(ledger.path)) as database, pytest.raises(sqlite3.IntegrityError, match="never"):
-        database.execute("DELETE FROM orders")
+    with pytest.raises(raw.REFUSED, match="never"):
+        raw.run(ledger.place, "DELETE FROM orders")
 
 
-def test_commits_are_durable(ledger: Ledger) -> None:
+def test_commits_are_durable(file_ledger: Ledger) -> None:
     """The journal is truncated and synced at every commit; the ledger reads both settings back itself."""
-    with ledger._read() as connection:
+    with file_ledger._read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "truncate"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
@@ -279,11 +276,9 @@ def test_logins(ledger: Ledger) -> None:
 
 def test_another_schema_version_is_refused(ledger: Ledger) -> None:
     """A ledger of another program version is not touched."""
-    with closing(sqlite3.connect(ledger.path)) as database:
-        database.execute("UPDATE account SET schema_version = 99")
-        database.commit()
+    raw.run(ledger.place, "UPDATE account SET schema_version = 99")
     with pytest.raises(LedgerError, match="99"):
-        Ledger(ledger.path)
+        Ledger(ledger.place)
 
 
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
@@ -304,6 +299,6 @@ def test_create_never_overwrites(ledger: Ledger) -> None:
     """A second `init` leaves the first ledger alone."""
     account = ledger.account.id
     with pytest.raises(LedgerError, match="already"):
-        Ledger.create(ledger.path)
-    with closing(Ledger(ledger.path)) as again:
+        Ledger.create(ledger.place)
+    with closing(Ledger(ledger.place)) as again:
         assert again.account.id == account

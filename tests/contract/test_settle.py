@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 
 import pytest
@@ -11,6 +10,7 @@ from batch_orders.adapters.ledger import Ledger
 from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.models import Order, OrderState, Remembered, Verdict, VerdictKind
 from tests import orders as made
+from tests import raw
 
 _ORDERED = Verdict(kind=VerdictKind.ORDERED, message="Ordered.", order_number="1001", status=200, evidence="HTTP 200")
 _UNKNOWN = Verdict(kind=VerdictKind.UNKNOWN, message="?", evidence="ReadError")
@@ -105,8 +105,7 @@ def test_an_order_must_be_named(ledger: Ledger) -> None:
 
 
 def _audit(ledger: Ledger) -> list[tuple[str, str]]:
-    with closing(sqlite3.connect(ledger.path)) as database:
-        return database.execute("SELECT what, detail FROM audit ORDER BY id").fetchall()
+    return raw.run(ledger.place, "SELECT what, detail FROM audit ORDER BY id")
 
 
 def test_every_attempt_and_verdict_is_audited(ledger: Ledger) -> None:
@@ -136,13 +135,11 @@ def test_a_changed_audit_is_found(ledger: Ledger, change: str) -> None:
     """By hand nothing can be changed; with the guards taken away it is found."""
     for name in ("ana", "ben"):
         _ended(ledger, made.order(name), _UNKNOWN)
-    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
-        if not change.startswith("INSERT"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                database.execute(change)
-        database.execute("DROP TRIGGER audit_refuses_update")
-        database.execute("DROP TRIGGER audit_refuses_delete")
-        database.execute(change)
+    if not change.startswith("INSERT"):
+        with pytest.raises(raw.REFUSED, match="append-only"):
+            raw.run(ledger.place, change)
+    with raw.without(ledger.place, "audit_refuses_update", "audit_refuses_delete"):
+        raw.run(ledger.place, change)
     with pytest.raises(LedgerError, match="does not hold"):
         ledger.verify()
 
@@ -163,10 +160,8 @@ def test_a_changed_order_is_found(ledger: Ledger, change: str) -> None:
     """The audit knows how each order stands: its state, number and contents, and whose it is."""
     _ended(ledger, made.order("ana"), _ORDERED)
     assert ledger.verify() == 2
-    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
-        for trigger in ("order_transitions", "order_is_never_forgotten"):
-            database.execute(f"DROP TRIGGER {trigger}")
-        database.executescript(change)
+    with raw.without(ledger.place, "order_transitions", "order_is_never_forgotten"):
+        raw.run(ledger.place, *change.split("; "))
     with pytest.raises(LedgerError, match="not what its audit says"):
         ledger.verify()
 
@@ -176,24 +171,20 @@ def test_missing_newest_entries_are_found(ledger: Ledger) -> None:
     order = made.order("ana")
     _ended(ledger, order, _UNKNOWN)
     ledger.settle_not_placed(ledger.find(ledger.key(order)), "")
-    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as database:
-        database.execute("DROP TRIGGER audit_refuses_delete")
-        database.execute("DELETE FROM audit WHERE what = 'settle'")
-        database.execute("UPDATE orders SET state = 'planned'")
-        database.execute("DROP TRIGGER order_transitions")
-        database.execute("UPDATE orders SET state = 'unknown'")
+    with raw.without(ledger.place, "audit_refuses_delete", "order_transitions"):
+        raw.run(ledger.place, "DELETE FROM audit WHERE what = 'settle'", "UPDATE orders SET state = 'unknown'")
     with pytest.raises(LedgerError, match="high-water mark"):
         ledger.verify()
 
 
-def test_a_damaged_file_is_found(ledger: Ledger) -> None:
+def test_a_damaged_file_is_found(file_ledger: Ledger) -> None:
     """Bytes that were overwritten in the database's own structure."""
     for number in range(60):
-        _ended(ledger, made.order(f"e{number}"), _UNKNOWN)
-    content = bytearray(ledger.path.read_bytes())
+        _ended(file_ledger, made.order(f"e{number}"), _UNKNOWN)
+    content = bytearray(file_ledger.place.read_bytes())
     page = len(content) // 2 // 4096 * 4096
     content[page : page + 200] = b"\xff" * 200
-    ledger.close()
-    ledger.path.write_bytes(content)
-    with pytest.raises(BatchOrdersError), closing(Ledger(ledger.path)) as damaged:
+    file_ledger.close()
+    file_ledger.place.write_bytes(content)
+    with pytest.raises(BatchOrdersError), closing(Ledger(file_ledger.place)) as damaged:
         damaged.verify()

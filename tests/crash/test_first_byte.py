@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_orders.adapters.ledger.database import open_engine
+from batch_orders.adapters.ledger.in_file import open_engine
 from batch_orders.errors import LedgerError
 from tests.crash.waves import PEOPLE, Wave, Waves
 from tests.hostile import HostileHub

@@ -84,7 +84,7 @@ async def _sending(ledger: Ledger, hub: HostileHub, count: int, run: _Run) -> Ma
         patience=run.patience,
         idempotency_header=run.idempotency_header,
     )
-    pace = SharedPace(ledger.path.with_suffix(".pace"), orders=run.orders, window=1.0, last_sent_at=None)
+    pace = SharedPace(ledger.place.with_suffix(".pace"), orders=run.orders, window=1.0, last_sent_at=None)
     careful = ledger.begin_run(made.run(run.name))
     policy = SendingPolicy(
         concurrency=run.concurrency, patience=run.patience, server_errors_not_applied=run.not_applied, careful=careful
@@ -116,7 +116,7 @@ async def _sending(ledger: Ledger, hub: HostileHub, count: int, run: _Run) -> Ma
 
 @contextlib.contextmanager
 def _look_into(ledger: Ledger) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(f"file:{ledger.path}?mode=ro", uri=True, timeout=10)) as database:
+    with closing(sqlite3.connect(f"file:{ledger.place}?mode=ro", uri=True, timeout=10)) as database:
         yield database
 
 
@@ -643,7 +643,7 @@ def test_nothing_leaves_once_the_ledger_has_failed(ledger: Ledger) -> None:
 
 def test_nothing_leaves_once_the_mark_has_failed(ledger: Ledger) -> None:
     """An order whose intent was written, and its mark was not, is taken back; the run stops with 1, and goes on."""
-    mark = ledger.path.with_name(ledger.path.name + ".mark")
+    mark = ledger.place.with_name(ledger.place.name + ".mark")
     mark.mkdir()
     with HostileHub() as hub:
         outcomes, stop = _send(ledger, hub, 4, _Run(concurrency=2))

@@ -17,7 +17,6 @@ from batch_orders import pipeline
 from batch_orders.adapters import results_layout
 from batch_orders.adapters.device_hub import DeviceHub, HubOptions
 from batch_orders.adapters.ledger import Ledger
-from batch_orders.adapters.ledger.mark import mark_beside
 from batch_orders.messages import runs
 from batch_orders.pipeline import Judging, Ordering
 from batch_orders.sending import SendingPolicy, Stop
@@ -217,7 +216,7 @@ class MortalLedger:
         self._real = Ledger(path)
         self._process = process
         self._trouble = trouble
-        self._mark = mark_beside(self._real.path)
+        self._mark = self._real._mark.path
         self._commits = 0
         # After the commit: what the high-water mark was before it, where that is to be so again.
         self._is_doomed = False

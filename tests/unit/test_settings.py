@@ -516,10 +516,18 @@ WRONG: list[tuple[str, object, str]] = [
     ("client_secret", [CANARY], "is not text: it needs quotes"),
     ("client_secret", f"{CANARY}\r", "invisible character"),
     ("client_secret", f"{CANARY}\udc80", "invisible character"),
-    ("ledger", f"postgresql+psycopg://me:{CANARY}@db.example.com/x", "a shared ledger is not available"),
-    ("ledger", f"POSTGRESQL://me:{CANARY}@db.example.com/x", "a shared ledger is not available"),
-    ("ledger", f"mysql://me:{CANARY}@db.example.com/x", "is an address, but a ledger is a file"),
-    ("ledger", "sqlite:///x.sqlite", "is an address, but a ledger is a file"),
+    *(
+        ("ledger", f"{scheme}://me:{CANARY}@db.example.com/x", "but not as postgresql+psycopg://user@host/database")
+        for scheme in ("postgresql", "POSTGRESQL", "postgres", "postgresql+psycopg2", "postgresql+asyncpg")
+    ),
+    ("ledger", f"postgresql+psycopg://me:{CANARY}@db.example.com", "names no database"),
+    ("ledger", f"postgresql+psycopg://me:{CANARY}#@db.example.com/x", "is not an address that can be read"),
+    ("ledger", f"postgresql+psycopg://me:{CANARY}@db.example.com/x#y", "has a # in it"),
+    ("ledger", f"postgresql+psycopg://me:{CANARY}@db.example.com:port/x", "is not an address that can be read"),
+    ("ledger", f"postgresql+psycopg://me:{CANARY}@db.example.com/x?sslmode", "is not an address that can be read"),
+    ("ledger", f"postgresql+psycopg://me:{CANARY} @db.example.com/x", "has a character in it that no address has"),
+    ("ledger", f"mysql://me:{CANARY}@db.example.com/x", "is an address, but no database's"),
+    ("ledger", "sqlite:///x.sqlite", "is an address, but no database's"),
     ("ledger", "/", "is a folder"),
     ("ledger", True, "is not a path"),
     ("ledger", "a\0b", "is not a path"),

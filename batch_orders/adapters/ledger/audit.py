@@ -1,6 +1,6 @@
 """The ledger's audit: every attempt, verdict and release, append-only, each entry sealed with the one before it.
 
-It holds ids and keyed hashes only, no personal data. The high-water mark beside the ledger is how far it has come.
+It holds ids and keyed hashes only, no personal data. The high-water mark, outside the ledger, is how far it has come.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select
 
 from batch_orders.adapters.ledger import schema
-from batch_orders.adapters.ledger.database import Database, timestamp
-from batch_orders.adapters.ledger.mark import NO_MARK, HighWaterMark, Mark, mark_beside
+from batch_orders.adapters.ledger.database import Database
+from batch_orders.adapters.ledger.mark import NO_MARK, HighWaterMark, Mark
 from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.messages import ledgers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Connection, Row
+
+    from batch_orders.places import LedgerPlace
 
 
 class Audit(Database):
     """What was done with each order, and the proof that nobody changed the record."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: LedgerPlace) -> None:
         """Open an existing ledger; LedgerError where there is none or it is not one of ours."""
         self._audited = NO_MARK
         self._trouble: BatchOrdersError | None = None
-        super().__init__(path)
-        self._mark = HighWaterMark(mark_beside(self.path), self.account.id)
+        super().__init__(place)
+        self._mark = HighWaterMark(self._home.beside(self.account, "mark"), self.account.id)
 
     def trust_mark(self) -> None:
         """A person has brought a restored ledger up to date: it is no longer older than its high-water mark."""
@@ -71,7 +71,7 @@ class Audit(Database):
         if self._descends_from_mark(connection):
             return None
         missing = self._mark.read().entries - self._newest(connection).entries
-        return LedgerError(ledgers.older_than_mark(self.path, missing), hint=ledgers.how_to_bring_up_to_date())
+        return LedgerError(ledgers.older_than_mark(self.place, missing), hint=ledgers.how_to_bring_up_to_date())
 
     def _descends_from_mark(self, connection: Connection) -> bool:
         """Whether the entry at the mark is one of ours: an old copy that grew since has another one there, or none."""
@@ -85,14 +85,15 @@ class Audit(Database):
 
     def _note(self, connection: Connection, what: str, key: str | None, run_id: str | None, **detail: object) -> None:
         """One more entry, with how its order stands after it. Call it when the order's row has been changed."""
-        last = self._newest(connection).seal
+        last = self._newest(connection)
         row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first() if key else None
         if row is not None:
             detail |= {"state": row.state, "order": self._seal_of_order(row)}
-        at, text = timestamp(), json.dumps(detail, sort_keys=True)
-        seal = self._seal(last, at, what, key, run_id, text)
+        at, text = self._now(), json.dumps(detail, sort_keys=True)
+        seal = self._seal(last.seal, at, what, key, run_id, text)
         values = {"at": at, "what": what, "order_key": key, "run_id": run_id, "detail": text, "seal": seal}
-        connection.execute(insert(schema.audit).values(values))
+        # Its number is the one after the last: a database's own counter leaves gaps where a transaction failed.
+        connection.execute(insert(schema.audit).values(id=last.entries + 1, **values))
         # The mark rises with the ledger that it is the mark of, and with no old copy of that.
         if self._descends_from_mark(connection):
             self._audited = self._newest(connection)

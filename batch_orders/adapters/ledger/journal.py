@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, insert, select, update
 
 from batch_orders.adapters.ledger import schema
-from batch_orders.adapters.ledger.database import timestamp
 from batch_orders.adapters.ledger.runs import Runs
 from batch_orders.errors import RunStoppedError
 from batch_orders.messages import ledgers, outcomes
@@ -30,8 +29,8 @@ class Journal(Runs):
 
     def intend(self, claim: Claim, request_hash: str) -> Attempt:
         """The order is about to be sent: planned → sending. Durable when this returns; raises where it is not ours."""
-        at = timestamp()
         with self._write() as connection:
+            at = self._now()
             taken = connection.execute(
                 update(schema.orders)
                 .where(_is_claimed(claim, OrderState.PLANNED))
@@ -92,12 +91,12 @@ class Journal(Runs):
     ) -> None:
         """Write down how the attempt ended, and `values` into its order, which this very claim must be sending."""
         sending = update(schema.orders).where(_is_claimed(attempt.claim, OrderState.SENDING))
-        if connection.execute(sending.values(updated_at=timestamp(), **values)).rowcount != 1:
+        if connection.execute(sending.values(updated_at=self._now(), **values)).rowcount != 1:
             raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
         query = update(schema.attempts).where(schema.attempts.c.id == attempt.id)
         connection.execute(
             query.values(
-                ended_at=timestamp(),
+                ended_at=self._now(),
                 verdict=verdict.kind.value,
                 status=verdict.status,
                 evidence=verdict.evidence,

@@ -1,4 +1,4 @@
-"""Whether a run is alive: each holds an operating-system lock on a file of its own for as long as it lives.
+"""Whether a run is alive, on one machine: each holds an operating-system lock on a file of its own while it lives.
 
 The lock goes when the process goes, however it ends, so a dead run is recognised at once and never by a timeout.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Liveness:
+class FileLocks:
     """The lock files of one ledger's runs, in a folder beside it."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,7 @@
-"""The high-water mark beside a ledger: how far its audit has come, so that an older copy of it is recognised."""
+"""The high-water mark of a ledger: how far its audit has come, so that an older copy of it is recognised.
+
+Each machine keeps its own, outside the ledger.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,6 @@ from batch_orders.adapters.private_files import open_private
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def mark_beside(ledger: Path) -> Path:
-    """Where the mark of the ledger at this path stands."""
-    return ledger.with_name(ledger.name + ".mark")
 
 
 class Mark(NamedTuple):

@@ -11,7 +11,8 @@ from sqlalchemy import and_, func, or_, select, update
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.audit import Audit
-from batch_orders.adapters.ledger.database import MOST_KEYS, as_time, timestamp
+from batch_orders.adapters.ledger.database import MOST_KEYS
+from batch_orders.adapters.ledger.instants import as_time
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers, outcomes
 from batch_orders.models import Contents, LineItem, Order, OrderState, Remembered
@@ -158,7 +159,7 @@ class Memory(Audit):
                     self._let_go(connection, run_id)
 
     def _let_go(self, connection: Connection, run_id: str) -> None:
-        freed = {"claimed_by": None, "claim_token": None, "updated_at": timestamp()}
+        freed = {"claimed_by": None, "claim_token": None, "updated_at": self._now()}
         mine = schema.orders.c.claimed_by == run_id
         sending = and_(mine, schema.orders.c.state == OrderState.SENDING.value)
         in_doubt = connection.execute(select(schema.orders.c.order_key).where(sending)).all()

@@ -34,9 +34,8 @@ class Proof(Verdicts):
         order is not what its entries say.
         """
         with self._read() as connection:
-            damage = connection.exec_driver_sql("PRAGMA integrity_check").scalar()
-            if damage != "ok":
-                raise LedgerError(ledgers.damaged(self.path), hint=ledgers.how_to_act_on_broken_audit())
+            if not self._home.is_sound(connection):
+                raise LedgerError(ledgers.damaged(self.place), hint=ledgers.how_to_act_on_broken_audit())
             entries, newest = self._verify_audit(connection)
             self._verify_orders(connection, newest)
             old = self._compared_with_mark(connection)
@@ -52,7 +51,7 @@ class Proof(Verdicts):
             count += 1
             seal = self._seal(seal, row.at, row.what, row.order_key, row.run_id, row.detail)
             if row.id != count or row.seal != seal:
-                raise LedgerError(ledgers.audit_broken(self.path, count), hint=ledgers.how_to_act_on_broken_audit())
+                raise LedgerError(ledgers.audit_broken(self.place, count), hint=ledgers.how_to_act_on_broken_audit())
             if row.order_key is not None:
                 newest[row.order_key] = json.loads(row.detail)
         return count, newest
@@ -61,12 +60,12 @@ class Proof(Verdicts):
         for row in connection.execute(select(schema.orders)):
             if not self._is_as_told(row, newest.pop(row.order_key, {})):
                 name = order_id(row.order_key)
-                raise LedgerError(ledgers.order_differs(self.path, name), hint=ledgers.how_to_act_on_broken_audit())
+                raise LedgerError(ledgers.order_differs(self.place, name), hint=ledgers.how_to_act_on_broken_audit())
         # What is left has entries and no row; one that was only released may never have had one.
         for key, detail in newest.items():
             if "state" in detail:
                 name = order_id(key)
-                raise LedgerError(ledgers.order_differs(self.path, name), hint=ledgers.how_to_act_on_broken_audit())
+                raise LedgerError(ledgers.order_differs(self.place, name), hint=ledgers.how_to_act_on_broken_audit())
 
     def _is_as_told(self, row: Row[Any], told: Mapping[str, Any]) -> bool:
         employee, reference = identity.normalise_email(row.email), identity.normalise_reference(row.order_reference)

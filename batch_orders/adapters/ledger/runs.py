@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select, update
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
-from batch_orders.adapters.ledger.database import as_text, as_time, timestamp
+from batch_orders.adapters.ledger.instants import as_time
 from batch_orders.adapters.ledger.memory import Memory
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
@@ -52,7 +52,7 @@ class Runs(Memory):
                     # A file's name need not be text; what is kept is, and can be shown.
                     input=os.fsencode(run.input).decode(errors="backslashreplace"),
                     host=run.host,
-                    started_at=as_text(run.started_at),
+                    started_at=self._home.by_its_clock(run.started_at),
                     sheet=digest,
                     options=json.dumps(dict(run.options)),
                 )
@@ -90,7 +90,7 @@ class Runs(Memory):
         with self._write() as connection:
             self._let_go(connection, run_id)
             query = update(schema.runs).where(schema.runs.c.run_id == run_id)
-            connection.execute(query.values(ended_at=timestamp(), exit_code=exit_code))
+            connection.execute(query.values(ended_at=self._now(), exit_code=exit_code))
         self._liveness.end(run_id)
 
     def runs(self) -> tuple[RunRecord, ...]:
@@ -132,7 +132,7 @@ class Runs(Memory):
         generation = 0 if row is None else row.generation + (row.state == OrderState.REJECTED)
         claim = Claim(key=key, order=order, run_id=run_id, token=secrets.token_hex(8), generation=generation)
         held = {"claimed_by": run_id, "claim_token": claim.token, "generation": generation}
-        self._plan(connection, key, order, row, held | {"last_seen_at": timestamp()})
+        self._plan(connection, key, order, row, held | {"last_seen_at": self._now()})
         return claim
 
     def _plan(
@@ -146,7 +146,7 @@ class Runs(Memory):
             "contents": json.dumps(dataclasses.asdict(order.contents)),
             "content_hash": identity.content_hash(order.contents),
             "message": "",
-            "updated_at": timestamp(),
+            "updated_at": self._now(),
             **values,
         }
         if row is None:

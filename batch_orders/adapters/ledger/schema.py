@@ -6,29 +6,30 @@ that no bug elsewhere can, say, send an order again whose end is unknown.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (
-    DDL,
     CheckConstraint,
     Column,
     ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
     UniqueConstraint,
-    event,
 )
 
 from batch_orders.models import OrderState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from sqlalchemy import Connection
 
-SCHEMA_VERSION: Final = 1
+# Each version has its migration (migrations/versions); one and the same number says it here, in `account` and, with
+# leading zeros, as alembic keeps it.
+SCHEMA_VERSION: Final = 2
 
 # (from, to): planned → ordered or unknown enters an order from a results file; sending → planned needs proof that
 # nothing was sent or applied; rejected → planned changed contents or --retry-rejected; unknown → … and ordered →
@@ -58,7 +59,13 @@ account = Table(
     Column("secret", LargeBinary, nullable=False),
     Column("created_at", String, nullable=False),
     Column("line_stopped", Integer, nullable=False),
+    # Where this ledger was copied to: from then on nothing is sent with it. In a copy that is not complete yet, why.
+    Column("moved_to", String),
 )
+
+# How alembic keeps the schema's version.
+alembic_version = Table("alembic_version", metadata, Column("version_num", String(32), nullable=False))
+alembic_version.append_constraint(PrimaryKeyConstraint("version_num", name="alembic_version_pkc"))
 
 logins = Table(
     "logins",
@@ -112,6 +119,10 @@ orders = Table(
     # What the last sheet with this order held, where that is not what was ordered: a person may accept it.
     Column("other_contents", Text),
     Column("last_seen_at", String),
+    # The run that handed this order to the workers (`submit --queue`).
+    Column("queued_by", String, ForeignKey("runs.run_id"), index=True),
+    # When its personal data was removed (`forget`).
+    Column("forgotten_at", String),
     CheckConstraint("state IN ('planned', 'sending', 'ordered', 'rejected', 'unknown')", name="known_state"),
     CheckConstraint("(claimed_by IS NULL) = (claim_token IS NULL)", name="claim_has_token"),
     CheckConstraint("state <> 'sending' OR claimed_by IS NOT NULL", name="sending_is_claimed"),
@@ -166,7 +177,7 @@ notes = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("at", String, nullable=False),
     Column("what", String, nullable=False),
     Column("order_key", String(64)),
@@ -177,39 +188,71 @@ audit = Table(
 
 _ALLOWED: Final = ", ".join(f"'{before}>{after}'" for before, after in TRANSITIONS)
 
-_ORDER_TRIGGERS: Final = (
-    f"""
-    CREATE TRIGGER order_transitions BEFORE UPDATE OF state ON orders
-    WHEN OLD.state <> NEW.state AND OLD.state || '>' || NEW.state NOT IN ({_ALLOWED})
-    BEGIN SELECT RAISE(ABORT, 'an order may not change its state like this'); END
-    """,
-    """
-    CREATE TRIGGER order_begins_planned BEFORE INSERT ON orders WHEN NEW.state <> 'planned'
-    BEGIN SELECT RAISE(ABORT, 'an order begins as planned'); END
-    """,
-    """
-    CREATE TRIGGER order_is_never_forgotten BEFORE DELETE ON orders
-    BEGIN SELECT RAISE(ABORT, 'orders are never deleted'); END
-    """,
+# (name, when, on which table, under which condition, what is said): what the database itself refuses.
+_GUARDS: Final = (
+    (
+        "order_transitions",
+        "BEFORE UPDATE OF state",
+        "orders",
+        f"OLD.state <> NEW.state AND OLD.state || '>' || NEW.state NOT IN ({_ALLOWED})",
+        "an order may not change its state like this",
+    ),
+    ("order_begins_planned", "BEFORE INSERT", "orders", "NEW.state <> 'planned'", "an order begins as planned"),
+    ("order_is_never_forgotten", "BEFORE DELETE", "orders", "", "orders are never deleted"),
+    ("audit_refuses_update", "BEFORE UPDATE", "audit", "", "the audit is append-only"),
+    ("audit_refuses_delete", "BEFORE DELETE", "audit", "", "the audit is append-only"),
 )
-
-
-_AUDIT_TRIGGERS: Final = tuple(
-    f"""
-    CREATE TRIGGER audit_refuses_{verb.lower()} BEFORE {verb} ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-    """
-    for verb in ("UPDATE", "DELETE")
+# SQLite has no TRUNCATE.
+_POSTGRES_GUARDS: Final = (
+    ("order_is_never_truncated", "BEFORE TRUNCATE", "orders", "", "orders are never deleted"),
+    ("audit_refuses_truncate", "BEFORE TRUNCATE", "audit", "", "the audit is append-only"),
 )
+_REFUSE: Final = """
+    CREATE FUNCTION batch_orders_refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation'; END $$
+"""
+# The pace's tables (adapters/pace_tables.py): what they hold need not survive a crash.
+_PACE: Final = (
+    """
+    CREATE UNLOGGED TABLE pace (
+        only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+        next_slot DOUBLE PRECISION NOT NULL,
+        blocked_until DOUBLE PRECISION NOT NULL
+    )
+    """,
+    "CREATE UNLOGGED TABLE left_at (number BIGINT PRIMARY KEY, at DOUBLE PRECISION NOT NULL)",
+)
+PACE_TABLES: Final = frozenset({"pace", "left_at"})
 
 
-def _add(triggers: tuple[str, ...]) -> Callable[..., None]:
-    def add(_target: Table, connection: Any, **_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
-        for trigger in triggers:
-            connection.execute(DDL(trigger.replace("%", "%%")).execute_if(dialect="sqlite"))
+def create_tables(connection: Connection) -> None:
+    """The tables, and the version that they have; nothing is refused in them yet."""
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(alembic_version.insert().values(version_num=f"{SCHEMA_VERSION:04}"))
+    if connection.dialect.name == "postgresql":
+        create_pace(connection)
 
-    return add
+
+def create_pace(connection: Connection) -> None:
+    """The pace's tables, which a ledger in a file has in another file."""
+    for statement in _PACE:
+        connection.exec_driver_sql(statement)
 
 
-event.listen(orders, "after_create", _add(_ORDER_TRIGGERS))
-event.listen(audit, "after_create", _add(_AUDIT_TRIGGERS))
+def create_guards(connection: Connection) -> None:
+    """From now on the database refuses what may not be."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_REFUSE)
+        for name, when, table, condition, said in (*_GUARDS, *_POSTGRES_GUARDS):
+            each = "STATEMENT" if "TRUNCATE" in when else "ROW"
+            only = f"WHEN ({condition})" if condition else ""
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {name} {when} ON {table} FOR EACH {each} {only}"
+                f" EXECUTE FUNCTION batch_orders_refuse('{said}')"
+            )
+        return
+    for name, when, table, condition, said in _GUARDS:
+        only = f"WHEN {condition}" if condition else ""
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER {name} {when} ON {table} {only} BEGIN SELECT RAISE(ABORT, '{said}'); END"
+        )

@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, insert, select, update
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
-from batch_orders.adapters.ledger.database import as_text, timestamp
+from batch_orders.adapters.ledger.instants import as_text
 from batch_orders.adapters.ledger.journal import Journal
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers, outcomes
@@ -28,15 +28,16 @@ class Verdicts(Journal):
 
     def note_contents(self, contents: Mapping[str, Contents | None]) -> None:
         """Remember, by key, that a sheet has these orders, and what it holds where that is not what was ordered."""
-        at = timestamp()
-        rows = [
-            {"key": key, "other": None if other is None else json.dumps(dataclasses.asdict(other)), "now": at}
-            for key, other in contents.items()
-        ]
+        if not contents:
+            return
         query = update(schema.orders).where(schema.orders.c.order_key == bindparam("key"))
-        if rows:
-            with self._write() as connection:
-                connection.execute(query.values(other_contents=bindparam("other"), last_seen_at=bindparam("now")), rows)
+        with self._write() as connection:
+            at = self._now()
+            rows = [
+                {"key": key, "other": None if other is None else json.dumps(dataclasses.asdict(other)), "now": at}
+                for key, other in contents.items()
+            ]
+            connection.execute(query.values(other_contents=bindparam("other"), last_seen_at=bindparam("now")), rows)
 
     def note_release(self, run_id: str, keys: Iterable[str]) -> None:
         """A person sends orders on purpose that were held: one entry in the audit for each."""
@@ -89,11 +90,11 @@ class Verdicts(Journal):
         state = OrderState.UNKNOWN if verdict in {"placed", "not_placed"} else OrderState.ORDERED
         is_it = and_(schema.orders.c.order_key == order.key, schema.orders.c.state == state.value)
         if (
-            connection.execute(update(schema.orders).where(is_it).values(updated_at=timestamp(), **values)).rowcount
+            connection.execute(update(schema.orders).where(is_it).values(updated_at=self._now(), **values)).rowcount
             != 1
         ):
             raise LedgerError(ledgers.cannot_settle(order, verdict), hint=ledgers.what_fits(order))
-        query = insert(schema.notes).values(order_key=order.key, at=timestamp(), verdict=verdict, note=note)
+        query = insert(schema.notes).values(order_key=order.key, at=self._now(), verdict=verdict, note=note)
         connection.execute(query)
         self._note(connection, "settle", order.key, None, verdict=verdict, note=self._keyed_hash(note))
 

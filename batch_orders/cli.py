@@ -417,6 +417,21 @@ def verify(common: Common) -> int:
     return 0
 
 
+@ledger.command()
+@_with_common
+def upgrade(common: Common) -> int:
+    """Bring a ledger of an older version of the program to this one's; make a backup first."""
+    from batch_orders.adapters.ledger.upgrading import Upgrade  # noqa: PLC0415 - costly
+    from batch_orders.messages import ledgers  # noqa: PLC0415
+
+    with contextlib.closing(Upgrade(_settings(common).require_ledger())) as opened:
+        found, now = opened.run()
+        text = ledgers.upgraded(opened.place, found, now)
+    document = {"command": "ledger upgrade", "exit_code": 0, "ledger": str(opened.place)}
+    _print(common, document | {"from_version": found, "to_version": now}, text)
+    return 0
+
+
 @cli.command()
 @click.argument("run")
 @click.option("--output", type=click.Path(path_type=Path), help="Where the results go (.csv or .xlsx).")

@@ -49,6 +49,7 @@ _FUNCTION = re.compile(r"[A-Za-z0-9_.<>]{1,120}\Z", re.ASCII)
 
 # Libraries whose own logging could tell an address, a header or a body.
 _LIBRARIES = (
+    "alembic",
     "asyncio",
     "concurrent.futures",
     "dotenv",
@@ -57,6 +58,7 @@ _LIBRARIES = (
     "httpcore",
     "httpx",
     "pandera",
+    "psycopg",
     "sqlalchemy",
     "uvicorn",
 )

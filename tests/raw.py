@@ -71,7 +71,7 @@ def save(place: LedgerPlace, folder: Path) -> Path:
     if isinstance(place, Path):
         return Path(shutil.copy(place, folder / "copy"))
     saved = folder / "copy.dump"
-    _tool("pg_dump", place, "--format=custom", f"--file={saved}")
+    tool("pg_dump", place, "--format=custom", f"--file={saved}")
     return saved
 
 
@@ -82,10 +82,11 @@ def restore(place: LedgerPlace, saved: Path) -> None:
         return
     server = dataclasses.replace(place, database="postgres")
     run(server, f"DROP DATABASE {place.database} WITH (FORCE)", f"CREATE DATABASE {place.database} TEMPLATE template0")
-    _tool("pg_restore", place, "--exit-on-error", str(saved))
+    tool("pg_restore", place, "--exit-on-error", str(saved))
 
 
-def _tool(name: str, place: LedgerUrl, *arguments: str) -> None:
+def tool(name: str, place: LedgerUrl, *arguments: str) -> None:
+    """One of PostgreSQL's own programs, on this database."""
     folder = postgres.programs()
     words = {"dbname": place.database, "host": place.host, "port": place.port, "user": place.user}
     words |= {"password": place.password, **dict(place.query)}

@@ -84,6 +84,23 @@ def failed(place: LedgerPlace, reason: str) -> str:
     return f"The ledger {place} cannot be read or written ({reason})."
 
 
+def in_use(place: LedgerPlace, run_id: str) -> str:
+    """`ledger upgrade` or `ledger copy` while a run is alive."""
+    return f"The run {run_id} is using the ledger {place}; nothing was changed."
+
+
+def how_to_await_run() -> str:
+    """After a ledger that is in use."""
+    return "Wait until it has ended (`batch-orders status`), or interrupt it; then run the same command again."
+
+
+def upgraded(place: LedgerPlace, found: int, now: int) -> str:
+    """`ledger upgrade`."""
+    if found == now:
+        return f"The ledger {place} has schema version {now} already; nothing was changed."
+    return f"The ledger {place} now has schema version {now} (it had {found}). Older versions of the program refuse it."
+
+
 def away(place: LedgerPlace, reason: str) -> str:
     """The database of a ledger cannot be opened."""
     return f"The ledger {place} cannot be opened ({reason}). Nothing was sent."

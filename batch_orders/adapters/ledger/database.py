@@ -58,11 +58,15 @@ class Database:
             if not any(sign in str(error) for sign in _NO_LEDGER):
                 raise  # a ledger perhaps, and busy for longer than anybody should be, or on a disk that fails
             raise LedgerError(ledgers.not_a_ledger(self.place), hint=ledgers.how_to_init()) from None
-        found, ours = row.schema_version, schema.SCHEMA_VERSION
+        self._accept(row.schema_version)
+        return Account(id=row.id, secret=row.secret)
+
+    def _accept(self, found: int) -> None:
+        """LedgerError where a ledger's schema has another version than the one that this program works with."""
+        ours = schema.SCHEMA_VERSION
         if found != ours:
             hint = ledgers.how_to_match_versions(found, ours)
             raise LedgerError(ledgers.other_version(self.place, found, ours), hint=hint)
-        return Account(id=row.id, secret=row.secret)
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:

@@ -1,0 +1,1 @@
+"""The schema's versions, and how a ledger comes from one to the next."""

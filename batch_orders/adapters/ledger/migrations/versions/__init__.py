@@ -1,0 +1,1 @@
+"""One file for each version of the schema. What stands in one never changes."""

@@ -417,6 +417,27 @@ def verify(common: Common) -> int:
     return 0
 
 
+@ledger.command("copy")
+@click.option("--to", "target", required=True, metavar="PLACE", help="A new file, or an empty database or schema.")
+@_with_common
+def copy_(common: Common, *, target: str) -> int:
+    """Move the ledger to another place, say from a file to a database that machines share.
+
+    All of it is copied and proven there; the old one is only to be read from then on.
+    """
+    from batch_orders.adapters.ledger.copying import copy  # noqa: PLC0415 - costly
+    from batch_orders.messages import ledgers  # noqa: PLC0415
+    from batch_orders.settings import read_place  # noqa: PLC0415
+
+    place = read_place("--to", target, folder=Path.cwd())
+    with _open_ledger(common) as source:
+        counts = copy(source, place)
+        text = ledgers.copied(source.place, place, counts)
+    document = {"command": "ledger copy", "exit_code": 0, "ledger": str(source.place), "to": str(place)}
+    _print(common, document | {"rows": dict(counts)}, text)
+    return 0
+
+
 @ledger.command()
 @_with_common
 def upgrade(common: Common) -> int:

@@ -748,6 +748,21 @@ def load_settings(
     return settings
 
 
+def read_place(flag: str, value: str, *, folder: Path) -> LedgerPlace:
+    """Where a flag of its own says that a ledger is, read as the setting `ledger` is; SettingsError names the flag."""
+    try:
+        if _holds_password(value):
+            raise SettingsError(_never_here(flag))
+        settings = Settings.model_validate({"ledger": value}, context={"folder": folder.absolute()})
+    except ValidationError as error:
+        problem = error.errors(include_input=False)[0]["ctx"]["error"]
+    else:
+        if not _is_blank(value):
+            return settings.require_ledger()
+        problem = "is blank"
+    raise SettingsError(f"{flag} {problem}.")
+
+
 def _problem(places: Mapping[str, _Layer], name: str, error: object) -> str:
     return f"{places[name].name(name)} {error}.{places[name].right(name)}"
 
@@ -772,7 +787,7 @@ def _flags(flags: Mapping[str, object]) -> _Layer:
         if name in given
     ]
     problems += [f"{_flag(name)} is blank." for name, value in given.items() if _is_blank(value)]
-    problems += [_never_here(name) for name, value in given.items() if _holds_password(value)]
+    problems += [_never_here(_flag(name)) for name, value in given.items() if _holds_password(value)]
     problems += [_unknown(_flag(name), name, _flag) for name in given if name not in Settings.model_fields]
     values = {
         name: value
@@ -782,10 +797,10 @@ def _flags(flags: Mapping[str, object]) -> _Layer:
     return _Layer(label="{flag}", example="{flag} {value}", values=values, problems=tuple(problems))
 
 
-def _never_here(name: str) -> str:
+def _never_here(flag: str) -> str:
     return (
-        f"{_flag(name)} holds a password, and others could read it on the command line: leave it out, and set "
-        f"PGPASSWORD (or a password file, ~/.pgpass), or set the whole address as {_variable(name)}."
+        f"{flag} holds a password, and others could read it on the command line: leave it out there, and set "
+        "PGPASSWORD, or keep it in a password file (~/.pgpass)."
     )
 
 

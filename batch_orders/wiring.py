@@ -225,8 +225,8 @@ async def check(world: World, request: SheetRequest) -> Report:
 async def preview(world: World, request: SheetRequest, *, catalog: CatalogSource | None = None) -> tuple[Report, Plan]:
     """Validate a sheet; send nothing. Also what `submit` would do now; `catalog` is asked in place of Device Hub."""
     with world.ledger_if_any() as ledger:
-        if ledger is not None and (old := ledger.too_old()):
-            world.progress.note(f"{old.message} {old.hint}")
+        if ledger is not None and (refusal := ledger.refusal()):
+            world.progress.note(f"{refusal.message} {refusal.hint}")
         async with world.device_hub() as hub:
             judging = _judging(world, request, hub, ledger, datetime.now(UTC))
             return await pipeline.preview(dataclasses.replace(judging, catalog=catalog or hub))

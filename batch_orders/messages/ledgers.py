@@ -170,6 +170,34 @@ def moved(place: LedgerPlace, target: str) -> str:
     return f"The ledger {place} has moved to {target}: this copy is only to be read. Nothing was sent."
 
 
+def unfinished(place: LedgerPlace) -> str:
+    """A copy of a ledger that `ledger copy` did not finish."""
+    return f"At {place} there is a copy of a ledger that was not finished. Nothing is sent with it."
+
+
+def not_our_copy(place: LedgerPlace, target: LedgerPlace) -> str:
+    """`ledger copy`: what was written there is not what was read."""
+    return f"The copy at {target} is not what the ledger {place} holds. The ledger is as it was; use it."
+
+
+def how_to_copy_anew() -> str:
+    """After a copy that cannot be used."""
+    return (
+        "Run `batch-orders ledger copy` again, from the ledger it was made of and to the same place; where that "
+        "refuses, take the copy away first (the file, or the schema's tables)."
+    )
+
+
+def copied(place: LedgerPlace, target: LedgerPlace, counts: Mapping[str, int]) -> str:
+    """`ledger copy`."""
+    return (
+        f"The ledger {place} has moved to {target}: {count(counts['orders'], 'order')} and all "
+        f"{counts['audit']:,} entries of the audit, proven there.\n"
+        "What stays behind is only to be read: nothing more is sent with it.\n"
+        "Next: point the setting `ledger` there, on every machine and in every job that uses it."
+    )
+
+
 def how_to_follow() -> str:
     """After a ledger that has moved."""
     return "Point the setting `ledger` there."

@@ -69,6 +69,7 @@ class Ledger(Proof):
         True where that mixes a Device Hub on this machine (a sandbox, as a rule) with a real one.
         """
         with self._write() as connection:
+            self.refuse_if_moved(connection)
             origins = connection.execute(select(schema.logins.c.origin)).scalars().all()
             known = connection.execute(select(schema.logins).where(_is_login(origin, client_id))).first()
             if known is None:

@@ -10,7 +10,7 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.database import Database
@@ -37,6 +37,7 @@ class Audit(Database):
     def trust_mark(self) -> None:
         """A person has brought a restored ledger up to date: it is no longer older than its high-water mark."""
         with self._write() as connection:
+            self.refuse_if_moved(connection)
             self._note(connection, "up to date", None, None)
             newest = self._newest(connection)
         try:
@@ -58,14 +59,26 @@ class Audit(Database):
         with self._read() as connection:
             return self._compared_with_mark(connection)
 
+    def refusal(self) -> LedgerError | None:
+        """Why nothing may be sent by this ledger, if so: it has moved, or is older than its high-water mark."""
+        with self._read() as connection:
+            try:
+                self.refuse_if_moved(connection)
+            except LedgerError as error:
+                return error
+            return self._compared_with_mark(connection)
+
+    def set_out(self) -> None:
+        """This copy of a ledger is complete: from now on it is the ledger."""
+        with self._write() as connection:
+            connection.execute(update(schema.account).values(moved_to=None))
+            if self._descends_from_mark(connection):
+                self._audited = self._newest(connection)
+
     def version(self) -> int:
         """A number that grows with whatever becomes of any order: what was told at the same number still holds."""
         with self._read() as connection:
             return self._newest(connection).entries
-
-    def _refuse_old_copy(self) -> None:
-        if old := self.too_old():
-            raise old
 
     def _compared_with_mark(self, connection: Connection) -> LedgerError | None:
         if self._descends_from_mark(connection):

@@ -68,6 +68,26 @@ class Database:
             hint = ledgers.how_to_match_versions(found, ours)
             raise LedgerError(ledgers.other_version(self.place, found, ours), hint=hint)
 
+    def refuse_while_alive(self, connection: Connection) -> None:
+        """LedgerError where a run is alive; within the transaction of this connection."""
+        begun = select(schema.runs.c.run_id).where(schema.runs.c.ended_at.is_(None))
+        for run_id in connection.execute(begun).scalars().all():
+            if self._liveness.is_alive(run_id):
+                raise LedgerError(ledgers.in_use(self.place, run_id), hint=ledgers.how_to_await_run())
+
+    def moved_to(self, connection: Connection) -> str | None:
+        """Where the ledger was copied to (`schema.UNFINISHED`: it is such a copy, not complete); None as a rule."""
+        moved_to: str | None = connection.execute(select(schema.account.c.moved_to)).scalar()
+        return moved_to
+
+    def refuse_if_moved(self, connection: Connection) -> None:
+        """LedgerError where nothing more may be written here: it would be forgotten."""
+        moved_to = self.moved_to(connection)
+        if moved_to == schema.UNFINISHED:
+            raise LedgerError(ledgers.unfinished(self.place), hint=ledgers.how_to_copy_anew())
+        if moved_to is not None:
+            raise LedgerError(ledgers.moved(self.place, moved_to), hint=ledgers.how_to_follow())
+
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         """One transaction that begins by taking the write lock; durable when it has ended."""

@@ -34,13 +34,19 @@ class Proof(Verdicts):
         order is not what its entries say.
         """
         with self._read() as connection:
-            if not self._home.is_sound(connection):
-                raise LedgerError(ledgers.damaged(self.place), hint=ledgers.how_to_act_on_broken_audit())
-            entries, newest = self._verify_audit(connection)
-            self._verify_orders(connection, newest)
+            self._home.be_patient(connection)
+            entries = self.prove(connection)
             old = self._compared_with_mark(connection)
         if old:
             raise old
+        return entries
+
+    def prove(self, connection: Connection) -> int:
+        """How many entries the audit has; LedgerError as for `verify`, but for the newest ones."""
+        if not self._home.is_sound(connection):
+            raise LedgerError(ledgers.damaged(self.place), hint=ledgers.how_to_act_on_broken_audit())
+        entries, newest = self._verify_audit(connection)
+        self._verify_orders(connection, newest)
         return entries
 
     def _verify_audit(self, connection: Connection) -> tuple[int, dict[str, Mapping[str, Any]]]:

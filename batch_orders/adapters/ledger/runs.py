@@ -33,14 +33,16 @@ class Runs(Memory):
     def begin_run(self, run: RunRecord) -> bool:
         """Enter a run, alive from now until it ends or its process does; true where an earlier one stopped the line.
 
-        LedgerError where the ledger is older than its own high-water mark: it was restored from a copy, and does not
-        know what was ordered since.
+        LedgerError where the ledger has moved, or is older than its own high-water mark: it was restored from a copy,
+        and does not know what was ordered since.
         """
-        self._refuse_old_copy()
+        if refusal := self.refusal():
+            raise refusal
         # The lock first: nobody may see the run in the ledger and take it for dead.
         self._liveness.begin(run.run_id)
         digest = hashlib.sha256(run.sheet).hexdigest()
         with self._write() as connection:
+            self.refuse_if_moved(connection)
             known = connection.execute(select(schema.sheets.c.sha256).where(schema.sheets.c.sha256 == digest)).first()
             if known is None:
                 compressed = zlib.compress(run.sheet)

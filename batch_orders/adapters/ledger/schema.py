@@ -59,9 +59,12 @@ account = Table(
     Column("secret", LargeBinary, nullable=False),
     Column("created_at", String, nullable=False),
     Column("line_stopped", Integer, nullable=False),
-    # Where this ledger was copied to: from then on nothing is sent with it. In a copy that is not complete yet, why.
+    # Where this ledger was copied to: from then on nothing is sent with it.
     Column("moved_to", String),
 )
+
+# What stands there in a copy that is not complete, or not proven yet.
+UNFINISHED: Final = "an unfinished copy"
 
 # How alembic keeps the schema's version.
 alembic_version = Table("alembic_version", metadata, Column("version_num", String(32), nullable=False))

@@ -9,8 +9,6 @@ from sqlalchemy import inspect, select
 
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.database import Database
-from batch_orders.errors import LedgerError
-from batch_orders.messages import ledgers
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -29,19 +27,13 @@ class Upgrade(Database):
             self._home.be_patient(connection)
             found: int = connection.execute(select(schema.account.c.schema_version)).scalar_one()
             if found < schema.SCHEMA_VERSION:
-                self._refuse_while_alive(connection)
+                self.refuse_while_alive(connection)
                 _migrate(connection, found)
         return found, schema.SCHEMA_VERSION
 
     def _accept(self, found: int) -> None:
         if found > schema.SCHEMA_VERSION:
             super()._accept(found)
-
-    def _refuse_while_alive(self, connection: Connection) -> None:
-        begun = select(schema.runs.c.run_id).where(schema.runs.c.ended_at.is_(None))
-        for run_id in connection.execute(begun).scalars().all():
-            if self._liveness.is_alive(run_id):
-                raise LedgerError(ledgers.in_use(self.place, run_id), hint=ledgers.how_to_await_run())
 
 
 def _migrate(connection: Connection, found: int) -> None:

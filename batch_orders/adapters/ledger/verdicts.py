@@ -87,6 +87,7 @@ class Verdicts(Journal):
         self, connection: Connection, order: Remembered, verdict: str, note: str, values: Mapping[str, Any]
     ) -> None:
         """One verdict, where it fits the order's state; audited with the note's keyed hash (it may name people)."""
+        self.refuse_if_moved(connection)
         state = OrderState.UNKNOWN if verdict in {"placed", "not_placed"} else OrderState.ORDERED
         is_it = and_(schema.orders.c.order_key == order.key, schema.orders.c.state == state.value)
         if (
@@ -103,6 +104,7 @@ class Verdicts(Journal):
         key = self.key(order)
         self._bury_dead_runs()
         with self._write() as connection:
+            self.refuse_if_moved(connection)
             row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first()
             if row is not None and row.state == OrderState.ORDERED:
                 return Adopted.KNOWN if row.order_number == order_number else Adopted.CONFLICT
@@ -128,6 +130,7 @@ class Verdicts(Journal):
         key = self.key(order)
         self._bury_dead_runs()
         with self._write() as connection:
+            self.refuse_if_moved(connection)
             row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first()
             if row is not None and not self._may_have_been_sent_since(connection, row):
                 return Adopted.KNOWN

@@ -44,6 +44,15 @@ def postgres() -> Iterator[postgresql.Server]:
 
 
 @pytest.fixture
+def own_postgres(own_data: None) -> Iterator[postgresql.Server]:  # noqa: ARG001 - what it does counts
+    """A server that the test may stop and start: never one that the environment names."""
+    if reason := postgresql.why_none_of_our_own():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with postgresql.own_server() as server:
+        yield server
+
+
+@pytest.fixture
 def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What this machine keeps of a shared ledger goes into the test's own folder."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import itertools
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -53,9 +54,19 @@ def programs() -> Path | None:
 
 def why_not() -> str:
     """Why there is no server to test with; "" where there is one."""
-    if os.environ.get(VARIABLE) or programs() is not None:
-        return ""
-    return f"no PostgreSQL: install Debian's package `postgresql`, or name a server in {VARIABLE}"
+    return "" if os.environ.get(VARIABLE) else why_none_of_our_own()
+
+
+def why_none_of_our_own() -> str:
+    """Why no server can be started here; "" where one can."""
+    if programs() is None:
+        return f"no PostgreSQL: install Debian's package `postgresql`, or name a server in {VARIABLE}"
+    if os.geteuid() == 0:
+        try:
+            pwd.getpwnam(_USER)
+        except KeyError:
+            return f"PostgreSQL cannot run as root, and there is no user {_USER} to run it"
+    return ""
 
 
 @dataclasses.dataclass

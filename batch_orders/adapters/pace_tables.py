@@ -9,6 +9,7 @@ After a crash of the server the tables are empty. Whoever finds them so waits un
 
 from __future__ import annotations
 
+import itertools
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -72,7 +73,7 @@ class PaceTables:
         Where the connection is lost the step is taken again: a slot that nobody uses does no harm.
         """
         ends_at = time.monotonic() + postgres.PATIENCE
-        while True:
+        for wait in itertools.chain([0.0], itertools.repeat(_TRY_AGAIN)):
             try:
                 if self._connection.closed:
                     self._connect()
@@ -83,7 +84,8 @@ class PaceTables:
                     self._connection.rollback()
                 if not is_lost or time.monotonic() > ends_at:
                     raise postgres.failed(self._place, error) from None
-            time.sleep(_TRY_AGAIN)
+            time.sleep(wait)
+        raise AssertionError  # the waits never end
 
     def _connect(self) -> None:
         self._connection = postgres.connect(self._place, settings=_SETTINGS)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VARIABLE = "BATCH_ORDERS_TEST_POSTGRES"
+# How a server ends: at once and in order, or as when it crashes.
+FAST, CRASH = signal.SIGINT, signal.SIGQUIT
 _USER = "postgres"
 # Durable, as a ledger's server has to be; small, as a test's may be.
 _CONFIGURATION = """
@@ -97,12 +99,27 @@ class Server:
 
     # What happens to a server of our own -----------------------------------------------------------------------------
 
-    def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
-        """End it: fast (SIGINT), or as a crash does (SIGQUIT)."""
+    def stop(self, *, how: signal.Signals = FAST) -> None:
+        """End it."""
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait(60)
             self.process = None
+
+    def configure(self, line: str) -> None:
+        """Start it anew with one more line in its configuration."""
+        assert self.folder is not None
+        self.stop()
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            print(line, file=file)
+        self.start()
+
+    def demand_passwords(self) -> None:
+        """From now on everybody but its own user needs a password."""
+        assert self.folder is not None
+        rules = f"host all {_USER} 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        (self.folder / "data" / "pg_hba.conf").write_text(rules)
+        self.run("SELECT pg_reload_conf()")
 
     def start(self) -> None:
         """Start it (again), and wait until it answers."""

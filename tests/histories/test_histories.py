@@ -19,7 +19,7 @@ from sqlalchemy import create_engine
 from structlog.testing import capture_logs
 
 from batch_orders import pipeline
-from batch_orders.adapters.ledger import Ledger, database
+from batch_orders.adapters.ledger import Ledger, in_file
 from batch_orders.stages.validate import validate
 from tests.histories.machine import Histories
 from tests.histories.sheets import HEADERS
@@ -67,7 +67,7 @@ def _quickly(tmp_path: Path) -> Iterator[None]:
 
     with (
         capture_logs(),
-        mock.patch.object(database, "create_engine", create_engine_once),
+        mock.patch.object(in_file, "create_engine", create_engine_once),
         mock.patch.object(Histories, "empty_ledger", path, create=True),
         mock.patch.object(ssl, "create_default_context"),
         mock.patch.object(pipeline, "validate", validate_once),

@@ -67,6 +67,7 @@ class InPostgres:
         self.place = place
         self._locks = SessionLocks(place)
         self._turn = 0
+        self._is_away = True
         # The database's clock at the beginning of this transaction, and this process' stop watch then.
         self._clock = (datetime.now(UTC), time.monotonic())
 
@@ -163,8 +164,12 @@ class InPostgres:
             connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
 
     def _begin(self, engine: Engine, *, reading: bool) -> Connection:
-        """A connection with a transaction that has begun."""
-        ends_at = time.monotonic() + postgres.PATIENCE
+        """A connection with a transaction that has begun.
+
+        A server that has not answered yet is not waited for, nor one that was waited for in vain: a run that stops has
+        several things to write.
+        """
+        ends_at = time.monotonic() + (0 if self._is_away else postgres.PATIENCE)
         while True:
             connection = None
             try:
@@ -177,8 +182,10 @@ class InPostgres:
             except DBAPIError as error:
                 if connection is not None:
                     connection.close()
-                is_lost = connection is None or error.connection_invalidated
-                if not is_lost or time.monotonic() > ends_at:
+                if connection is not None and not error.connection_invalidated:
+                    raise
+                self._is_away = time.monotonic() > ends_at
+                if self._is_away:
                     raise
                 time.sleep(_TRY_AGAIN)
             except BaseException:
@@ -230,6 +237,7 @@ class InPostgres:
         except BaseException:
             connection.close()
             raise
+        self._is_away = False
         return connection
 
     def _look_at(self, connection: Any) -> None:  # noqa: ANN401 - as above

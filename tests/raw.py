@@ -9,6 +9,7 @@ import subprocess
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import psycopg
 
@@ -29,7 +30,7 @@ def address(place: LedgerPlace) -> str:
     if isinstance(place, Path):
         return str(place)
     shown = str(place)
-    return shown.replace("@", f":{place.password}@", 1) if place.password else shown
+    return shown.replace("@", f":{quote(place.password, safe='')}@", 1) if place.password else shown
 
 
 def place_of(text: str) -> LedgerPlace:

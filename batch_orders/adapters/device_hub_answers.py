@@ -144,5 +144,5 @@ def _list(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON
-    """Text that can be stored and shown: JSON's escapes can spell half a character, and NUL, which others do not take."""
+    """Text that can be stored and shown: JSON can spell half a character, and NUL, which not all else takes."""
     return value.encode(errors="replace").decode().replace("\0", "?") if isinstance(value, str) else ""

@@ -188,6 +188,11 @@ def how_to_copy_anew() -> str:
     )
 
 
+def how_to_choose_target() -> str:
+    """After `ledger copy` to a place that is taken."""
+    return "Name a file that does not exist yet, or an empty database or schema."
+
+
 def copied(place: LedgerPlace, target: LedgerPlace, counts: Mapping[str, int]) -> str:
     """`ledger copy`."""
     return (

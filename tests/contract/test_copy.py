@@ -125,6 +125,13 @@ def test_no_copy_while_a_run_is_alive(places: tuple[LedgerPlace, LedgerPlace]) -
         copy(ledger, there)
 
 
+def test_a_ledger_is_not_copied_to_itself(ledger: Ledger) -> None:
+    """That place is taken, and the ledger orders on."""
+    with pytest.raises(LedgerError, match="already"):
+        copy(ledger, ledger.place)
+    ledger.begin_run(made.run("r1"))
+
+
 def test_a_place_that_is_taken_is_left_alone(places: tuple[LedgerPlace, LedgerPlace]) -> None:
     """Another ledger stands there: neither it nor the one to be copied is changed."""
     here, there = places

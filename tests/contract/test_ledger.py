@@ -8,10 +8,12 @@ import subprocess
 import sys
 import textwrap
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from batch_orders.adapters.device_hub_answers import read_answer
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.adapters.ledger.schema import TRANSITIONS
 from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
@@ -113,6 +115,18 @@ def test_a_number_seen_before_is_no_proof(ledger: Ledger) -> None:
     assert "1001" in remembered.message
 
 
+def test_whatever_device_hub_answers_can_be_written_down(ledger: Ledger) -> None:
+    """Half a character, and NUL: JSON can spell both, and not every database takes them."""
+    ledger.begin_run(made.run("r1"))
+    body = rb'{"message": "no \u0000 such \ud800 title", "data": {"order_number": "12\u0000"}}'
+    answer = read_answer(422, None, body, now=datetime.now(UTC))
+    assert answer.order_number == ""  # what cannot be written down as it came is no number
+    verdict = Verdict(kind=VerdictKind.REJECTED, message=answer.message, status=422, evidence="HTTP 422")
+    order = made.order("ana")
+    _end(ledger, order, verdict)
+    assert ledger.recall([ledger.key(order)])[ledger.key(order)].message == "no ? such ? title"
+
+
 @pytest.mark.parametrize("verdict", [_ORDERED, _UNKNOWN])
 def test_ended_orders_are_not_claimed_again(ledger: Ledger, verdict: Verdict) -> None:
     """Neither contents nor --retry-rejected frees an ordered or unknown one."""
@@ -154,7 +168,8 @@ def test_a_dead_run_is_recognised_at_once(ledger: Ledger) -> None:
     """A killed process' sending order becomes unknown and its planned one free, without any timeout."""
     program = textwrap.dedent(f"""
         import os
-        from batch_orders.adapters.ledger import Ledger
+        from batch_orders.adapters.device_hub_answers import read_answer
+from batch_orders.adapters.ledger import Ledger
         from tests import orders as made, raw
         ledger = Ledger(raw.place_of({raw.address(ledger.place)!r}))
         ledger.begin_run(made.run("dead"))

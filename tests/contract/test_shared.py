@@ -180,6 +180,17 @@ def test_writers_take_turns(shared_ledger: Ledger) -> None:
     assert times == sorted(times)
 
 
+def test_a_unix_socket_will_do(postgres: postgresql.Server, ledger_database: LedgerUrl) -> None:
+    """The server's own machine needs no network; its folder stands in the address."""
+    if postgres.folder is None:
+        pytest.skip(f"the server of {postgresql.VARIABLE} is somewhere else")
+    query = (("host", str(postgres.folder)), ("port", str(ledger_database.port)))
+    place = LedgerUrl.parse(str(dataclasses.replace(ledger_database, host="", port=None, query=query)))
+    with closing(Ledger(place)) as ledger, closing(Ledger(ledger_database)) as other:
+        _begun(ledger)
+        assert other.is_alive("r1")
+
+
 def test_two_ledgers_in_one_database_do_not_wait_for_each_other(database: LedgerUrl) -> None:
     """Each in a schema of its own: while one is being written into the other is too, and neither sees the other's."""
     raw.run(database, "CREATE SCHEMA one", "CREATE SCHEMA two")

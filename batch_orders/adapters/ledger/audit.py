@@ -86,11 +86,16 @@ class Audit(Database):
         missing = self._mark.read().entries - self._newest(connection).entries
         return LedgerError(ledgers.older_than_mark(self.place, missing), hint=ledgers.how_to_bring_up_to_date())
 
-    def _descends_from_mark(self, connection: Connection) -> bool:
-        """Whether the entry at the mark is one of ours: an old copy that grew since has another one there, or none."""
+    def _descends_from_mark(self, connection: Connection, *ours: Mark) -> bool:
+        """Whether the entry at the mark is one of ours: an old copy that grew since has another one there, or none.
+
+        `ours` are entries that need not be looked up.
+        """
         mark = self._mark.read()
+        if mark in (NO_MARK, *ours):
+            return True
         query = select(schema.audit.c.seal).where(schema.audit.c.id == mark.entries)
-        return mark == NO_MARK or connection.execute(query).scalar() == mark.seal
+        return connection.execute(query).scalar() == mark.seal
 
     def _newest(self, connection: Connection) -> Mark:
         row = connection.execute(select(schema.audit).order_by(schema.audit.c.id.desc()).limit(1)).first()
@@ -106,10 +111,11 @@ class Audit(Database):
         seal = self._seal(last.seal, at, what, key, run_id, text)
         values = {"at": at, "what": what, "order_key": key, "run_id": run_id, "detail": text, "seal": seal}
         # Its number is the one after the last: a database's own counter leaves gaps where a transaction failed.
-        connection.execute(insert(schema.audit).values(id=last.entries + 1, **values))
+        newest = Mark(last.entries + 1, seal)
+        connection.execute(insert(schema.audit).values(id=newest.entries, **values))
         # The mark rises with the ledger that it is the mark of, and with no old copy of that.
-        if self._descends_from_mark(connection):
-            self._audited = self._newest(connection)
+        if self._descends_from_mark(connection, last, newest):
+            self._audited = newest
 
     def _begun(self) -> None:
         self._audited = NO_MARK  # what a transaction noted that was rolled back does not count

@@ -63,8 +63,10 @@ def _make(reading: Connection, target: LedgerPlace) -> None:
         writing.execute(update(schema.account).values(moved_to=schema.UNFINISHED))
         schema.create_guards(writing)  # an order that is put in as it stands would be refused
 
-    if home.exists() and _is_unfinished(target):
-        raise LedgerError(ledgers.unfinished(target), hint=ledgers.how_to_copy_anew())
+    if home.exists():
+        if _is_unfinished(target):
+            raise LedgerError(ledgers.unfinished(target), hint=ledgers.how_to_copy_anew())
+        raise LedgerError(ledgers.exists(target), hint=ledgers.how_to_choose_target())
     home.create(fill)
 
 

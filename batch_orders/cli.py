@@ -172,6 +172,8 @@ def check(common: Common, *, sandbox: bool, **request: Any) -> int:  # noqa: ANN
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Place at most N orders now: a canary.")
 @click.option("--max-orders", metavar="N", help="Refuse to send more than N orders (500 unless set).")
 @click.option("--dry-run", is_flag=True, help="The same as `check`.")
+@click.option("--queue", is_flag=True, help="Hand the orders to workers (see `worker`), and wait for how they end.")
+@click.option("--no-wait", is_flag=True, help="With --queue: end at once; `results RUN` writes the results later.")
 @_fault_options
 @_with_common
 def submit(
@@ -181,6 +183,8 @@ def submit(
     limit: int | None,
     max_orders: str | None,
     dry_run: bool,
+    queue: bool,
+    no_wait: bool,
     faults: Sequence[str],
     seed: int | None,
     **request: Any,  # noqa: ANN401 - a SheetRequest's fields
@@ -198,17 +202,43 @@ def submit(
     from batch_orders.inbox import Outcome, Worked  # noqa: PLC0415
     from batch_orders.telling import telling  # noqa: PLC0415
 
-    settings = _settings(common, sandbox=sandbox, flags={"max_orders": max_orders})
+    flags: dict[str, object] = {"max_orders": max_orders, "queue": queue or None}
+    settings = _settings(common, sandbox=sandbox, flags=flags)
     with telling(settings, "submit", request["path"]) as job:
         _require_yes(common)
+        _require_a_queue_to_wait_for(settings, no_wait=no_wait)
         with _world(common, settings, sandbox=sandbox, simulated=simulated) as job.world:
-            sheet = wiring.SheetRequest(**_with_mapping(request), limit=limit)
+            sheet = wiring.SheetRequest(**_with_mapping(request), limit=limit, waits=not no_wait)
             check = _check_command(common, request, sandbox=sandbox)
             confirm = functools.partial(_confirm, world=job.world, common=common, limit=limit, check=check)
             report, written = _run(job.world, wiring.submit(job.world, sheet, confirm=confirm))
         job.outcome = Outcome(worked=(Worked.submitted(request["path"], report, written),))
         job.exit_code = _show_report(common, report, *written, check=check)
     return job.exit_code
+
+
+@cli.command()
+@click.option("--until-empty", is_flag=True, help="End when no order is queued any more (for cron).")
+@_with_common
+def worker(common: Common, *, until_empty: bool) -> int:
+    """Place the orders that `submit --queue` hands over, from a PostgreSQL ledger, until interrupted.
+
+    As many may run, on as many machines, as you like: they share the account's pace.
+    """
+    from batch_orders import working  # noqa: PLC0415 - costly
+    from batch_orders.messages import queues  # noqa: PLC0415
+
+    with _world(common, sandbox=False) as world:
+        world.progress.note(queues.worker_begins(world.host))
+        worked = _run(world, working.work(world, until_empty=until_empty))
+    document = {
+        "command": "worker",
+        "orders": worked.orders,
+        "stopped": worked.stopped or None,
+        "exit_code": worked.exit_code,
+    }
+    _print(common, document, queues.worker_ended(worked.orders, worked.stopped))
+    return worked.exit_code
 
 
 @cli.command("map")
@@ -324,7 +354,7 @@ def init(common: Common, *, new: bool, add_login: bool) -> int:
 @_with_common
 def status(common: Common, *, run: str | None) -> int:
     """What the ledger knows: runs, orders, and what waits for a person."""
-    from batch_orders.messages import documents, terminal  # noqa: PLC0415 - costly
+    from batch_orders.messages import documents, queues, terminal  # noqa: PLC0415 - costly
 
     document: dict[str, Any] = {"command": "status", "exit_code": 0}
     with _open_ledger(common) as ledger:
@@ -334,8 +364,10 @@ def status(common: Common, *, run: str | None) -> int:
             counts, runs = ledger.counts(), [(record, _is_alive(ledger, record)) for record in ledger.runs()]
             listed = [documents.run(record, is_alive=is_alive) for record, is_alive in runs]
             document |= {"orders": dict(counts), "runs": listed}
+            workers, queued = ledger.workers(), ledger.depth()
+            document["queue"] = {"workers": [documents.worker(each) for each in workers], "orders": queued}
             document["waiting"] = [documents.waiting(order, evidence) for order, evidence in waiting]
-            text = terminal.status_text(runs, waiting, counts)
+            text = terminal.status_text(runs, waiting, counts, queue=queues.status_line(len(workers), queued))
         else:
             record, _ = ledger.run(run)
             orders, is_alive = ledger.orders(run_id=record.run_id), _is_alive(ledger, record)
@@ -867,6 +899,13 @@ def _run(world: World, steps: Coroutine[Any, Any, _T]) -> _T:
             return await steps
 
     return asyncio.run(main())
+
+
+def _require_a_queue_to_wait_for(settings: Settings, *, no_wait: bool) -> None:
+    from batch_orders.messages import queues  # noqa: PLC0415 - costly
+
+    if no_wait and not settings.queue:
+        raise UsageError(queues.nothing_to_wait_for(), hint=queues.how_to_queue())
 
 
 def _require_yes(common: Common) -> None:

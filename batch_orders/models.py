@@ -635,7 +635,7 @@ class Remembered:
 
     `busy` says that a run which is alive has it now; `run_id` is the run that sent it last; `submitted_at` when.
     `other_contents` are what the last sheet held, where that is not what was ordered; `last_seen_at` is when a run
-    last found the order in a sheet.
+    last found the order in a sheet. `queued_by` is the run that has handed it to the workers, until it is sent.
     """
 
     key: str
@@ -652,6 +652,7 @@ class Remembered:
     busy: bool
     other_contents: Contents | None = None
     last_seen_at: datetime | None = None
+    queued_by: str | None = None
 
     def outcome(self, status: RowStatus, message: str) -> Outcome:
         """How the order stands for a sheet's rows, by what the ledger knows of it."""
@@ -724,6 +725,7 @@ class Claim:
     """An order that this run, and no other, may send. `token` is this claim's own.
 
     `generation` counts how often the order began anew: after a rejection, or when the vendor had cancelled it.
+    `queued_by` is the run whose order it is, where this one is a worker's; else "".
     """
 
     key: str
@@ -731,6 +733,7 @@ class Claim:
     run_id: str
     token: str
     generation: int = 0
+    queued_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -819,6 +822,10 @@ class Verdict:
     def is_final(self) -> bool:
         """Whether it ends the order."""
         return self.kind in {VerdictKind.ORDERED, VerdictKind.REJECTED, VerdictKind.UNKNOWN}
+
+
+# The command of a run that is a worker: it has no sheet of its own.
+WORKER = "worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from batch_orders.errors import BatchOrdersError, RunStoppedError, TooManyOrdersError, UsageError
 from batch_orders.messages import ledgers, mappings, outcomes, runs, template
 from batch_orders.models import Catalog, Column, History, Outcome, PastOrder, RowStatus, RunRecord, Warehouse
+from batch_orders.queueing import place_by_workers
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
 from batch_orders.stages import report as reporting
 from batch_orders.stages.columns import map_columns
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from batch_orders.models import Claim, Contents, Finding, Mapped, MappingFile, Plan, Remembered, Report, Sheet
-    from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace
+    from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace, Workers
 
 # Seconds between two looks at orders that another run has in hand.
 _LOOK_AGAIN = 0.5
@@ -66,7 +67,10 @@ class Judging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordering:
-    """What it takes to carry a plan out. `limit` places at most so many orders now (None: all)."""
+    """What it takes to carry a plan out. `limit` places at most so many orders now (None: all).
+
+    Where there are `workers` the orders are handed to them, and without `waits` nobody waits for how they end.
+    """
 
     ledger: LedgerPort
     desk: OrderDesk
@@ -78,6 +82,8 @@ class Ordering:
     run_id: str
     max_orders: int
     limit: int | None = None
+    workers: Workers | None = None
+    waits: bool = True
 
 
 async def check(judging: Judging) -> Report:
@@ -397,7 +403,7 @@ class _Submission:
             )
             held = await self._hold_look_alikes(line, claims.ours) if claims.ours else {}
             ended |= held
-            ended |= await send_orders(line, [claim for claim in claims.ours if claim.key not in held])
+            ended |= await self._send(line, [claim for claim in claims.ours if claim.key not in held])
             for key, remembered in claims.others.items():
                 outcome = standing(remembered, orders[key].contents, retry_rejected=False)
                 if outcome is not None:
@@ -412,6 +418,15 @@ class _Submission:
             if pending:
                 await line.pause(_LOOK_AGAIN)
         return ended
+
+    async def _send(self, line: Line, claims: Sequence[Claim]) -> Mapping[str, Outcome]:
+        """Send them from here, or have them sent."""
+        ordering = self._ordering
+        if ordering.workers is None:
+            return await send_orders(line, claims)
+        if not claims:
+            return {}
+        return await place_by_workers(line, ordering.workers, ordering.ledger, claims, waits=ordering.waits)
 
     async def _hold_look_alikes(self, line: Line, claims: Sequence[Claim]) -> Mapping[str, Outcome]:
         """The claimed orders that look like one placed, or taken in hand by another run, since the plan was made.

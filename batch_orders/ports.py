@@ -115,6 +115,19 @@ class Runs(Protocol):
         """The run is over: what it had not sent is free again."""
 
 
+class Workers(Protocol):
+    """The processes that place orders for others, on whatever machines they run."""
+
+    def hand_over(self, claims: Sequence[Claim]) -> None:
+        """Let go of these orders, so that any worker may place them. Durable when this returns."""
+
+    def take_back(self, run_id: str) -> int:
+        """No worker begins an order of this run from now on; how many were still to be begun."""
+
+    def are_there(self) -> bool:
+        """Whether any worker is alive."""
+
+
 class Pace(Protocol):
     """When the next order may leave, over every process that shares the ledger. Times are seconds since the epoch."""
 

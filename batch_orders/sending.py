@@ -330,6 +330,24 @@ class _OneOrder:
         await self._line.desk.renew_login(refused)
 
 
+async def send_order(line: Line, claim: Claim) -> Outcome | None:
+    """How a claimed order ended; None where the run stopped before it was sent.
+
+    Nothing is raised: whatever goes wrong stops the line, and must not cut off the other orders on their way.
+    """
+    order = _OneOrder(line, claim)
+    outcome = None
+    try:
+        outcome = await order.send()
+        if outcome is not None:
+            await line.ended(outcome.status)
+    except Exception as error:  # noqa: BLE001 - as above
+        _stop_for(line.stop, error)
+        if outcome is None and order.is_in_doubt:
+            outcome = Outcome(status=RowStatus.UNKNOWN, message=outcomes.run_died())
+    return outcome
+
+
 async def send_orders(line: Line, claims: Sequence[Claim]) -> dict[str, Outcome]:
     """How each order ended, by its key; orders that were not sent because the run stopped are left out.
 
@@ -341,16 +359,9 @@ async def send_orders(line: Line, claims: Sequence[Claim]) -> dict[str, Outcome]
     async def work(*, while_careful: bool) -> None:
         while queue and not line.stop and (line.careful or not while_careful):
             claim = queue.popleft()
-            order = _OneOrder(line, claim)
-            try:
-                outcome = await order.send()
-                if outcome is not None:
-                    outcomes_by_key[claim.key] = outcome
-                    await line.ended(outcome.status)
-            except Exception as error:  # noqa: BLE001 - one order's trouble must not cut off the others on their way
-                _stop_for(line.stop, error)
-                if order.is_in_doubt and claim.key not in outcomes_by_key:
-                    outcomes_by_key[claim.key] = Outcome(status=RowStatus.UNKNOWN, message=outcomes.run_died())
+            outcome = await send_order(line, claim)
+            if outcome is not None:
+                outcomes_by_key[claim.key] = outcome
 
     if line.careful:
         await work(while_careful=True)

@@ -52,7 +52,7 @@ _NEVER_FLAGS = ("client_id", "client_secret", "notify", "ping_url")
 _TELLING = ("notify", "notify_when", "notify_details", "ping_url", "metrics_file")
 # What belongs to the real account: the sandbox ignores it, broken or not.
 _REAL_ACCOUNT = (
-    *("base_url", "client_id", "client_secret", "ledger", "proxy", "ca_file", "idempotency_header"),
+    *("base_url", "client_id", "client_secret", "ledger", "proxy", "ca_file", "idempotency_header", "queue"),
     *_TELLING,
 )
 
@@ -538,6 +538,7 @@ class Settings(BaseModel):
     max_columns, max_rows: how large a sheet may be.
     users_file: who may use the page; None is nobody but who has its one-time link (a sandbox's, unless it is set).
     approval: whether an approver has to approve another one's sheet on the page before it is ordered.
+    queue: whether `submit`, `inbox` and the page hand their orders to workers (see `worker`).
     keep_uploads: seconds that an uploaded sheet stays on the page (an hour to ten years).
     page_url: the origin that people type where the page stands behind a proxy; https, or http for loopback.
     page_proxy: the address of that proxy, whose X-Forwarded-For and X-Forwarded-Proto are believed.
@@ -615,6 +616,7 @@ class Settings(BaseModel):
     approval: Annotated[Literal["off", "required"], BeforeValidator(_read_approval)] = Field(
         default="off", examples=["required"]
     )
+    queue: Annotated[bool, BeforeValidator(_read_yes_no)] = Field(default=False, examples=["yes", "no"])
     keep_uploads: Annotated[float, BeforeValidator(_duration_between(_HOUR, 3650 * _DAY, "an hour and 3650 days"))] = (
         Field(default=30 * _DAY, examples=["30 days"])
     )

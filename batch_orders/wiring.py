@@ -21,7 +21,7 @@ from batch_orders.adapters.pacing import HeldPace, Hold, SharedPace
 from batch_orders.adapters.results_writer import ResultsFile, failed_path, reserve, results_path
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import LedgerError, UsageError
-from batch_orders.messages import faults, ledgers, template
+from batch_orders.messages import faults, ledgers, queues, template
 from batch_orders.models import Adopted
 from batch_orders.pipeline import Judging, Ordering
 from batch_orders.sandbox import SandboxOptions
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
+    from batch_orders.adapters.order_queue import OrderQueue
     from batch_orders.errors import BatchOrdersError
     from batch_orders.models import Catalog, Limits, Mapped, MappingFile, Plan, Proposal, Report, RunRecord, Sheet
     from batch_orders.places import LedgerPlace
@@ -47,7 +48,8 @@ class SheetRequest:
     """Which sheet, and what to do with it. `output` is where results go (None: beside the sheet).
 
     `failed_only` also writes just the rows that need work. `content` is the file's bytes where they are at hand:
-    nothing is read from `path` then. `about` is kept with the run: who placed it, and why.
+    nothing is read from `path` then. Where the settings hand orders to workers nobody waits for them without `waits`.
+    `about` is kept with the run: who placed it, and why.
     """
 
     path: Path
@@ -60,6 +62,7 @@ class SheetRequest:
     retry_rejected: bool = False
     release: tuple[str, ...] = ()
     limit: int | None = None
+    waits: bool = True
     about: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, limits: Limits) -> Sheet:
@@ -255,17 +258,13 @@ async def submit(
         places.append(reserve(path, failed_only=request.failed_only))
         return places[0]
 
-    with world.ledger() as ledger, contextlib.closing(_pace(world, ledger)) as pace:
+    with world.ledger() as ledger, contextlib.closing(pace_of(world, ledger)) as pace:
         async with world.device_hub() as hub:
             ordering = Ordering(
                 ledger=ledger,
                 desk=hub,
                 pace=HeldPace(pace, hold, world.stop) if hold is not None else pace,
-                policy=SendingPolicy(
-                    concurrency=settings.concurrency,
-                    patience=settings.patience,
-                    server_errors_not_applied=settings.server_errors == "not_applied",
-                ),
+                policy=policy_of(world),
                 reserve_results=reserve_results,
                 confirm=confirm,
                 options={
@@ -278,6 +277,8 @@ async def submit(
                 run_id=run_id or new_run_id(now),
                 max_orders=settings.max_orders,
                 limit=request.limit,
+                workers=queue_of(world, ledger) if settings.queue else None,
+                waits=request.waits,
             )
             report, error = await pipeline.submit(_judging(world, request, hub, ledger, now), ordering)
     return report, Written(places[0].written, places[0].failed, error) if places else Written()
@@ -388,7 +389,26 @@ def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger
     )
 
 
-def _pace(world: World, ledger: Ledger) -> SharedPace:
+def policy_of(world: World) -> SendingPolicy:
+    """How the settings have orders sent."""
+    return SendingPolicy(
+        concurrency=world.settings.concurrency,
+        patience=world.settings.patience,
+        server_errors_not_applied=world.settings.server_errors == "not_applied",
+    )
+
+
+def queue_of(world: World, ledger: Ledger) -> OrderQueue:
+    """The queue beside the ledger; UsageError where that is a file, which nobody shares."""
+    from batch_orders.adapters.order_queue import OrderQueue  # noqa: PLC0415 - needs an extra
+
+    if isinstance(world.ledger_place, Path):
+        raise UsageError(queues.needs_a_shared_ledger(), hint=queues.how_to_share_one())
+    return OrderQueue(ledger, world.ledger_place)
+
+
+def pace_of(world: World, ledger: Ledger) -> SharedPace:
+    """The pace that everybody shares who sends with this ledger; to be closed."""
     rate = world.settings.rate
     return SharedPace(
         ledger.pace_place,

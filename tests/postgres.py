@@ -159,8 +159,8 @@ def running() -> Iterator[Server]:
 
 
 @contextmanager
-def own_server() -> Iterator[Server]:
-    """A new server."""
+def own_server(network: str | None = None) -> Iterator[Server]:
+    """A new server; with a network ("10.1.2.1/24": its own address there), for other machines too."""
     folder = Path(tempfile.mkdtemp(prefix="bo-pg-"))
     server = None
     try:
@@ -176,7 +176,13 @@ def own_server() -> Iterator[Server]:
         assert done.returncode == 0, done.stderr.decode()
         with (folder / "data" / "postgresql.conf").open("a") as file:
             file.write(_CONFIGURATION)
-        url = LedgerUrl(user=_USER, password="", host="127.0.0.1", port=_free_port(), database="postgres")
+            if network:
+                file.write("listen_addresses = '*'\n")
+        if network:
+            with (folder / "data" / "pg_hba.conf").open("a") as file:
+                file.write(f"host all all {network} trust\n")
+        host = network.partition("/")[0] if network else "127.0.0.1"
+        url = LedgerUrl(user=_USER, password="", host=host, port=_free_port(), database="postgres")
         server = Server(url, folder)
         server.start()
         yield server

@@ -63,6 +63,11 @@ class Program:
     settings: dict[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = _COMMAND
 
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What its command line begins with on another machine (see tests/cluster/hosts.py)."""
+        return self.command[: -len(_COMMAND)]
+
     def start(self, *arguments: str | Path) -> Process:
         """A process that runs on."""
         return Process(self, arguments)

@@ -51,10 +51,7 @@ def connect(place: LedgerUrl, *, settings: dict[str, str]) -> psycopg.Connection
     SettingsError where the driver is not installed.
     """
     driver = load_driver()
-    parts = {"user": place.user, "password": place.password, "host": place.host, "port": place.port}
-    given = {name: value for name, value in parts.items() if value}
-    options: dict[str, Any] = _CONNECTING | given | {"dbname": place.database} | dict(place.query)
-    connection: psycopg.Connection[Any] = driver.connect(autocommit=True, **options)
+    connection: psycopg.Connection[Any] = driver.connect(autocommit=True, **options(place))
     try:
         for_session = _SESSION | settings
         told = ", ".join("set_config(%s, %s, false)" for _ in for_session)
@@ -64,6 +61,13 @@ def connect(place: LedgerUrl, *, settings: dict[str, str]) -> psycopg.Connection
         connection.close()
         raise
     return connection
+
+
+def options(place: LedgerUrl) -> dict[str, Any]:
+    """What libpq is told of this database."""
+    parts = {"user": place.user, "password": place.password, "host": place.host, "port": place.port}
+    given = {name: value for name, value in parts.items() if value}
+    return _CONNECTING | given | {"dbname": place.database} | dict(place.query)
 
 
 def load_driver() -> Any:  # noqa: ANN401 - the module psycopg

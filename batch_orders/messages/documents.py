@@ -26,6 +26,11 @@ def run(record: RunRecord, *, is_alive: bool) -> dict[str, Any]:
     }
 
 
+def worker(record: RunRecord) -> dict[str, Any]:
+    """One worker that is alive."""
+    return {"worker": record.run_id, "host": record.host, "started_at": record.started_at.isoformat()}
+
+
 def order(remembered: Remembered) -> dict[str, Any]:
     """One order as the ledger knows it."""
     return {

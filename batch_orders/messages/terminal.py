@@ -131,13 +131,15 @@ def status_text(
     runs: Sequence[tuple[RunRecord, bool]],
     waiting: Sequence[tuple[Remembered, Sequence[str]]],
     counts: Mapping[str, int],
+    *,
+    queue: str = "",
 ) -> str:
-    """What the ledger knows: sums, what waits for a person (with the evidence), the latest runs.
+    """What the ledger knows: sums, the queue, what waits for a person (with the evidence), the latest runs.
 
     Each run comes with whether its process is alive.
     """
     found = [f"{number} {ledgers.state(OrderState(state))}" for state, number in counts.items() if number]
-    lines = ["Orders: " + (", ".join(found) or "none yet")]
+    lines = ["Orders: " + (", ".join(found) or "none yet"), *([queue] if queue else [])]
     if waiting:
         lines.append("")
         lines.append("Waiting for a person:")

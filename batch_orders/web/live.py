@@ -39,12 +39,16 @@ _NOTES_KEPT = 5
 
 @dataclass(slots=True, kw_only=True)
 class LiveRun:
-    """One run as it is watched. It is written by its own thread, and only read by others."""
+    """One run as it is watched. It is written by its own thread, and only read by others.
+
+    `by_workers`: its orders go out elsewhere, where nobody here can hold them back but by stopping the run.
+    """
 
     run_id: str
     draft_id: str
     owner: str
     name: str
+    by_workers: bool = False
     stage: str = "starting"
     total: int = 0
     states: Counter[str] = field(default_factory=Counter)
@@ -169,7 +173,13 @@ class LiveRuns:
             if self._is_closing:
                 raise BatchOrdersError(words.closing())
             run_id = wiring.new_run_id(datetime.now(UTC))
-            run = LiveRun(run_id=run_id, draft_id=draft_id, owner=owner, name=request.path.name)
+            run = LiveRun(
+                run_id=run_id,
+                draft_id=draft_id,
+                owner=owner,
+                name=request.path.name,
+                by_workers=self._world.settings.queue,
+            )
             self._runs[run_id] = run
             self._forget_old()
             request = dataclasses.replace(request, output=results / f"{run_id}.results.{_suffix(request)}")

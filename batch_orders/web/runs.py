@@ -123,7 +123,7 @@ async def act_on_run(request: Request, run_id: str, act: str) -> Response:
     if not live.ended.is_set():
         if act == "stop":
             live.stop(words.stopped_here())
-        else:
+        elif not live.by_workers:
             live.pause(on=act == "pause")
     return RedirectResponse(f"/runs/{run_id}", status_code=303)
 

@@ -36,6 +36,11 @@ class Hosts:
         """Where the machines reach this one."""
         return f"{self._network}.1" if self.are_namespaces else _LOOPBACK
 
+    @property
+    def network(self) -> str | None:
+        """The network that the machines are in, by this one's address there; None where they are none."""
+        return f"{self.address}/24" if self.are_namespaces else None
+
     def program(self, number: int, settings: Mapping[str, str]) -> Program:
         """`batch-orders` on one of the machines (from 0), with its settings and a home of its own."""
         home = self._folder / f"host-{number}"

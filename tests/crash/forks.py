@@ -27,7 +27,8 @@ class Forks(Warm):
     """Starts the program again and again; a context manager. `warm_up` is a command that loads what is loaded late."""
 
     def __init__(self, program: Program, *warm_up: str | Path) -> None:
-        super().__init__("-m", "tests.crash.forks", *map(str, warm_up), environment=program.environment())
+        command = ("-m", "tests.crash.forks", *map(str, warm_up))
+        super().__init__(*command, environment=program.environment(), prefix=program.prefix)
         assert self._ask("warm up", str(program.folder)) == 0
 
     def start(self, *arguments: str | Path) -> Fork:

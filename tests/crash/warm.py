@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 _PR_SET_PDEATHSIG = 1
@@ -21,10 +21,10 @@ _PR_SET_PDEATHSIG = 1
 class Warm:
     """A module of ours that runs as a process, and answers each JSON line with another; a context manager."""
 
-    def __init__(self, *command: str, environment: Mapping[str, str]) -> None:
-        """`command` is what follows `python`."""
+    def __init__(self, *command: str, environment: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
+        """`command` is what follows `python`, and `prefix` what comes before it."""
         self._process = subprocess.Popen(
-            [sys.executable, *command],
+            [*prefix, sys.executable, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[2]
 _TEMPLATES = _ROOT / "templates"
-_UNITS = ("batch-orders.service", "batch-orders.timer", "batch-orders-page.service")
+_UNITS = ("batch-orders.service", "batch-orders.timer", "batch-orders-page.service", "batch-orders-worker.service")
 _PACKAGES = {"systemd-analyze": "systemd", "logrotate": "logrotate", "strace": "strace"}
 # As it stands in the templates, and what is there on this machine.
 _INSTALLED = "/opt/batch-orders/bin/batch-orders"
@@ -144,7 +144,7 @@ def test_units_are_what_systemd_understands(tmp_path: Path, tool: Callable[[str]
     assert "PrivateTemp" in _run(analyze, "verify", units[0])[1]
 
 
-@pytest.mark.parametrize("name", ["batch-orders.service", "batch-orders-page.service"])
+@pytest.mark.parametrize("name", ["batch-orders.service", "batch-orders-page.service", "batch-orders-worker.service"])
 def test_units_are_hardened(tmp_path: Path, tool: Callable[[str], str], name: str) -> None:
     """Systemd's own judgement: an exposure of 2 at most, out of 10."""
     _units_here(tmp_path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from batch_orders.adapters.ledger import schema
-from batch_orders.adapters.ledger.runs import Runs
+from batch_orders.adapters.ledger.queue import Queue
+from batch_orders.adapters.ledger.runs import is_claimed
 from batch_orders.errors import RunStoppedError
 from batch_orders.messages import ledgers, outcomes
 from batch_orders.models import Attempt, Claim, OrderState, Remembered, Verdict, VerdictKind
@@ -24,7 +25,7 @@ _FINAL_STATES = {
 }
 
 
-class Journal(Runs):
+class Journal(Queue):
     """planned → sending → ordered, rejected, unknown or, with proof, planned again."""
 
     def intend(self, claim: Claim, request_hash: str) -> Attempt:
@@ -33,11 +34,11 @@ class Journal(Runs):
             at = self._now()
             taken = connection.execute(
                 update(schema.orders)
-                .where(_is_claimed(claim, OrderState.PLANNED))
+                .where(is_claimed(claim, OrderState.PLANNED))
                 .values(
                     state=OrderState.SENDING.value,
                     attempts=schema.orders.c.attempts + 1,
-                    sent_by=claim.run_id,
+                    sent_by=claim.queued_by or claim.run_id,
                     submitted_at=at,
                     updated_at=at,
                 )
@@ -75,6 +76,7 @@ class Journal(Runs):
                 "message": verdict.message,
                 "claimed_by": None,
                 "claim_token": None,
+                "queued_by": None,
             }
             self._end_attempt(connection, attempt, verdict, values)
             query = select(schema.orders).where(schema.orders.c.order_key == attempt.claim.key)
@@ -90,7 +92,7 @@ class Journal(Runs):
         self, connection: Connection, attempt: Attempt, verdict: Verdict, values: Mapping[str, Any]
     ) -> None:
         """Write down how the attempt ended, and `values` into its order, which this very claim must be sending."""
-        sending = update(schema.orders).where(_is_claimed(attempt.claim, OrderState.SENDING))
+        sending = update(schema.orders).where(is_claimed(attempt.claim, OrderState.SENDING))
         if connection.execute(sending.values(updated_at=self._now(), **values)).rowcount != 1:
             raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
         query = update(schema.attempts).where(schema.attempts.c.id == attempt.id)
@@ -128,13 +130,3 @@ class Journal(Runs):
     def _is_taken(self, connection: Connection, order_number: str) -> bool:
         known = select(schema.order_numbers).where(schema.order_numbers.c.order_number == order_number)
         return connection.execute(known).first() is not None
-
-
-def _is_claimed(claim: Claim, state: OrderState) -> Any:  # noqa: ANN401 - as above
-    """A compare-and-set: the order is in this state, and this very claim holds it."""
-    return and_(
-        schema.orders.c.order_key == claim.key,
-        schema.orders.c.state == state.value,
-        schema.orders.c.claimed_by == claim.run_id,
-        schema.orders.c.claim_token == claim.token,
-    )

@@ -41,11 +41,12 @@ class Memory(Audit):
     def look_alikes(self, traces: Iterable[str], *, besides: str = "") -> Mapping[str, tuple[Remembered, ...]]:
         """By trace (identity.py), the orders that have it and were placed, or may have been, or are about to be.
 
-        About to be is what a run other than `besides` has in hand.
+        About to be is what a run other than `besides` has in hand, or has handed to the workers.
         """
         by_hash = {self._keyed_hash(trace): trace for trace in traces}
         hashes = list(by_hash)
         maybe_placed = [state.value for state in (OrderState.ORDERED, OrderState.SENDING, OrderState.UNKNOWN)]
+        in_hand = or_(schema.orders.c.claimed_by != besides, schema.orders.c.queued_by != besides)
         found: dict[str, list[Remembered]] = {}
         self._bury_dead_runs()
         with self._read() as connection:
@@ -54,7 +55,7 @@ class Memory(Audit):
                     select(schema.orders, schema.traces.c.hash)
                     .join(schema.traces, schema.traces.c.order_key == schema.orders.c.order_key)
                     .where(schema.traces.c.hash.in_(hashes[start : start + MOST_KEYS]))
-                    .where(or_(schema.orders.c.state.in_(maybe_placed), schema.orders.c.claimed_by != besides))
+                    .where(or_(schema.orders.c.state.in_(maybe_placed), in_hand))
                 )
                 rows = connection.execute(query).all()
                 for row, order in zip(rows, self._remembered(rows), strict=True):
@@ -163,7 +164,7 @@ class Memory(Audit):
         mine = schema.orders.c.claimed_by == run_id
         sending = and_(mine, schema.orders.c.state == OrderState.SENDING.value)
         in_doubt = connection.execute(select(schema.orders.c.order_key).where(sending)).all()
-        unknown = {"state": OrderState.UNKNOWN.value, "message": outcomes.run_died()}
+        unknown = {"state": OrderState.UNKNOWN.value, "message": outcomes.run_died(), "queued_by": None}
         connection.execute(update(schema.orders).where(sending).values(**unknown, **freed))
         connection.execute(update(schema.orders).where(mine).values(**freed))
         for row in in_doubt:
@@ -193,6 +194,7 @@ def _remembered(row: Row[Any], *, busy: bool) -> Remembered:
         other_contents=as_contents(row.other_contents) if row.other_contents else None,
         last_seen_at=as_time(row.last_seen_at),
         busy=busy,
+        queued_by=row.queued_by,
     )
 
 

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
@@ -19,7 +19,7 @@ from batch_orders.adapters.ledger.instants import as_time
 from batch_orders.adapters.ledger.memory import Memory
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers
-from batch_orders.models import Claim, Claims, Contents, Order, OrderState, RunRecord
+from batch_orders.models import WORKER, Claim, Claims, Contents, Order, OrderState, RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,11 +96,12 @@ class Runs(Memory):
         self._liveness.end(run_id)
 
     def runs(self) -> tuple[RunRecord, ...]:
-        """Every run, newest first, without its sheet."""
+        """Every run, newest first, without its sheet; workers are none."""
         told = [column for column in schema.runs.c if column is not schema.runs.c.report]  # it may be large
         with self._read() as connection:
-            rows = connection.execute(select(*told).order_by(schema.runs.c.started_at.desc()))
-            return tuple(_run(row, b"") for row in rows)
+            query = select(*told).where(schema.runs.c.command != WORKER).order_by(schema.runs.c.started_at.desc())
+            rows = connection.execute(query)
+            return tuple(as_run(row, b"") for row in rows)
 
     def run(self, name: str) -> tuple[RunRecord, bytes | None]:
         """One run with its sheet, and its saved report; by id or by as much of its beginning as is unique."""
@@ -111,7 +112,7 @@ class Runs(Memory):
         with self._read() as connection:
             row = connection.execute(query.where(schema.runs.c.run_id == found[0].run_id)).one()
         report = None if row.report is None else zlib.decompress(row.report)
-        return _run(row, zlib.decompress(row.compressed)), report
+        return as_run(row, zlib.decompress(row.compressed)), report
 
     def is_alive(self, run_id: str) -> bool:
         """Whether the run's process lives."""
@@ -149,6 +150,7 @@ class Runs(Memory):
             "content_hash": identity.content_hash(order.contents),
             "message": "",
             "updated_at": self._now(),
+            "queued_by": None,
             **values,
         }
         if row is None:
@@ -177,7 +179,8 @@ def _is_free(row: Row[Any], run_id: str, order: Order, *, retry_rejected: bool) 
     return row.state == OrderState.REJECTED and (retry_rejected or changed)
 
 
-def _run(row: Row[Any], sheet: bytes) -> RunRecord:
+def as_run(row: Row[Any], sheet: bytes) -> RunRecord:
+    """A run as it is told, with its sheet's bytes."""
     started_at = as_time(row.started_at)
     assert started_at is not None  # noqa: S101 - the column is NOT NULL
     return RunRecord(
@@ -190,4 +193,14 @@ def _run(row: Row[Any], sheet: bytes) -> RunRecord:
         options=json.loads(row.options),
         ended_at=as_time(row.ended_at),
         exit_code=row.exit_code,
+    )
+
+
+def is_claimed(claim: Claim, state: OrderState) -> Any:  # noqa: ANN401 - SQLAlchemy has no simple type
+    """A compare-and-set: the order is in this state, and this very claim holds it."""
+    return and_(
+        schema.orders.c.order_key == claim.key,
+        schema.orders.c.state == state.value,
+        schema.orders.c.claimed_by == claim.run_id,
+        schema.orders.c.claim_token == claim.token,
     )

@@ -1,0 +1,97 @@
+"""Ordering by way of workers: orders are handed over, and whoever handed them over watches how they end.
+
+From the hand-over on any worker may place an order, whatever becomes of this process. The ledger tells how each ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from batch_orders.messages import outcomes, queues
+from batch_orders.models import OrderState, RowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from batch_orders.models import Claim, Outcome, Remembered
+    from batch_orders.ports import Memory, Workers
+    from batch_orders.sending import Line
+
+# Seconds between two looks at how the orders stand.
+_LOOK_AGAIN = 1.0
+
+_ENDED = {
+    OrderState.ORDERED: RowStatus.ORDERED,
+    OrderState.REJECTED: RowStatus.REJECTED,
+    OrderState.UNKNOWN: RowStatus.UNKNOWN,
+}
+
+
+async def place_by_workers(
+    line: Line, workers: Workers, memory: Memory, claims: Sequence[Claim], *, waits: bool
+) -> dict[str, Outcome]:
+    """Hand the orders over; how each ended, by its key. Orders that were not sent are left out.
+
+    Without `waits` the run stops at once, and the workers go on. With it, whatever ends the waiting early takes back
+    what no worker has begun, so that a run that has ended orders nothing more.
+    """
+    await line.write(lambda: workers.hand_over(claims))
+    if not waits:
+        line.stop.because(queues.handed_over(len(claims)), hint=queues.how_to_fetch_results(claims[0].run_id))
+        return {}
+    watch = _Watch(line, workers, memory, claims)
+    await watch.until_all_have_ended()
+    if watch.waiting:
+        await line.write(lambda: workers.take_back(claims[0].run_id))
+        await watch.until_none_is_under_way()
+    return watch.ended
+
+
+class _Watch:
+    """The orders of one run that workers have, and how those that have ended did."""
+
+    def __init__(self, line: Line, workers: Workers, memory: Memory, claims: Sequence[Claim]) -> None:
+        self._line = line
+        self._workers = workers
+        self._memory = memory
+        self._run_id = claims[0].run_id
+        self.waiting = {claim.key for claim in claims}
+        self.ended: dict[str, Outcome] = {}
+
+    async def until_all_have_ended(self) -> None:
+        """Look until every order has ended, or the run stops: by a person, or as there is no worker any more."""
+        seen_at = time.monotonic()
+        while self.waiting and not self._line.stop:
+            await self._look()
+            if await self._line.write(self._workers.are_there):
+                seen_at = time.monotonic()
+            elif time.monotonic() - seen_at > self._line.policy.patience:
+                self._line.stop.because(queues.no_worker(), hint=queues.how_to_start_a_worker())
+            if self.waiting:
+                await self._line.pause(_LOOK_AGAIN)
+
+    async def until_none_is_under_way(self) -> None:
+        """The run has stopped: what workers have begun is theirs to end, and takes no longer than a call does."""
+        ends_at = time.monotonic() + self._line.policy.patience
+        while any(order.busy for order in await self._look()) and time.monotonic() < ends_at:  # noqa: ASYNC110 - it looks
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _look(self) -> Iterable[Remembered]:
+        """How the orders that have not ended yet stand now."""
+        known: Mapping[str, Remembered] = await self._line.write(lambda: self._memory.recall(sorted(self.waiting)))
+        for key, order in known.items():
+            if order.state in _ENDED:
+                self.ended[key] = self._outcome(order)
+                self._line.progress.ended(self.ended[key].status.value)
+            elif order.queued_by == self._run_id or order.busy:
+                continue
+            # Else somebody took it out of the queue and has not sent it: it is as free as if it had never been there.
+            self.waiting.discard(key)
+        return [known[key] for key in self.waiting]
+
+    def _outcome(self, order: Remembered) -> Outcome:
+        if order.state is OrderState.ORDERED and order.run_id != self._run_id:
+            return order.outcome(RowStatus.ALREADY_ORDERED, outcomes.already_ordered(order))
+        return order.outcome(_ENDED[order.state], order.message)

@@ -403,7 +403,7 @@ def settle(common: Common, *, order: str, placed: str | None, note: str, **verdi
             ](found, note)
         now = ledger.find(found.key)
     document = {"command": "settle", "exit_code": 0, "order": documents.order(now)}
-    _print(common, document, ledgers.settled(said[0], now.email, now.order_number))
+    _print(common, document, ledgers.settled(said[0], now))
     return 0
 
 
@@ -497,6 +497,42 @@ def results(common: Common, *, run: str, output: Path | None) -> int:
     with _open_ledger(common, settings) as ledger:
         report, path = wiring.rebuild(ledger, run, output, settings.limits)
     return _show_report(common, report, path)
+
+
+@cli.command()
+@click.option("--older-than", required=True, metavar="DURATION", help='At least so old: "400 days", 180 days or more.')
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@_with_common
+def forget(common: Common, *, older_than: str, dry_run: bool) -> int:
+    """Remove the personal data of what is older than DURATION from the ledger.
+
+    That it was ordered stays known: nothing is ordered again, and look-alikes are still held. Orders of unknown end
+    are never forgotten. On a terminal it shows what will go, and asks; elsewhere --yes is needed. See
+    docs/operations.md for what is not the ledger's.
+    """
+    from batch_orders import wiring  # noqa: PLC0415 - costly
+    from batch_orders.messages import forgetting as messages  # noqa: PLC0415
+
+    settings = _settings(common)
+    age = wiring.age_to_forget(settings, older_than)
+    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    if not (dry_run or common.yes or is_terminal):
+        raise UsageError(messages.nobody_to_ask(), hint=messages.how_not_to_be_asked())
+    with _open_ledger(common, settings) as opened:
+        before = opened.cut_off(age)
+        found = opened.forgettable(before)
+        if dry_run:
+            _print(common, messages.document(found, is_removed=False, exit_code=0), messages.will_go(found))
+            return 0
+        if found and not common.yes:
+            click.echo(messages.will_go(found), err=True)
+            if not click.confirm(messages.question(), err=True):
+                document = messages.document(found, is_removed=False, exit_code=_INTERRUPTED)
+                _print(common, document, messages.declined())
+                return _INTERRUPTED
+        done = opened.forget(before)
+    _print(common, messages.document(done, is_removed=True, exit_code=0), messages.gone(done))
+    return 0
 
 
 @cli.command()

@@ -8,15 +8,20 @@ from __future__ import annotations
 import shlex
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date, datetime, timedelta
+    from datetime import date, timedelta
     from pathlib import Path
 
     import pandas as pd
+
+
+# The option of a forgotten run that says when it was.
+FORGOTTEN_AT: Final = "forgotten_at"
 
 
 class Column(StrEnum):
@@ -537,7 +542,7 @@ class History:
     `order_ahead` is how long before its start date an order goes (None: at once, whatever its date), `shipping_days`
     how many days each shipping method takes at least, by its name in lower case. `look_alikes` are the orders placed,
     or maybe placed, by identity.py's traces; `known_numbers` those of the sheet's order numbers that the ledger knows,
-    each with its order's e-mail.
+    each with whose it is.
     """
 
     now: datetime
@@ -545,7 +550,14 @@ class History:
     order_ahead: timedelta | None = None
     shipping_days: Mapping[str, int] = field(default_factory=dict)
     look_alikes: Mapping[str, tuple[Remembered, ...]] = field(default_factory=dict)
-    known_numbers: Mapping[str, str] = field(default_factory=dict)
+    known_numbers: Mapping[str, Numbered] = field(default_factory=dict)
+
+
+class Numbered(NamedTuple):
+    """Whose an order number is: the order's key, and its e-mail ("" where that was forgotten)."""
+
+    key: str
+    email: str
 
 
 class LineItem(NamedTuple):
@@ -574,6 +586,22 @@ class Contents:
     shipping_country: str
     expedite_shipping: str
     is_signature_required: str
+
+
+# What is known of an order's contents once they are forgotten.
+NO_CONTENTS: Final = Contents(
+    items=(),
+    firstname="",
+    lastname="",
+    phone_number="",
+    shipping_address="",
+    shipping_city="",
+    shipping_state="",
+    shipping_zip="",
+    shipping_country="",
+    expedite_shipping="",
+    is_signature_required="",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -636,6 +664,7 @@ class Remembered:
     `busy` says that a run which is alive has it now; `run_id` is the run that sent it last; `submitted_at` when.
     `other_contents` are what the last sheet held, where that is not what was ordered; `last_seen_at` is when a run
     last found the order in a sheet. `queued_by` is the run that has handed it to the workers, until it is sent.
+    `forgotten_at` is when its personal data was removed: then `email`, `order_reference` and `contents` are blank.
     """
 
     key: str
@@ -653,6 +682,7 @@ class Remembered:
     other_contents: Contents | None = None
     last_seen_at: datetime | None = None
     queued_by: str | None = None
+    forgotten_at: datetime | None = None
 
     def outcome(self, status: RowStatus, message: str) -> Outcome:
         """How the order stands for a sheet's rows, by what the ledger knows of it."""
@@ -790,6 +820,15 @@ class Adopted(StrEnum):
     CONFLICT = "conflict"
 
 
+class Kept(StrEnum):
+    """Why an order keeps its personal data: whatever its age, or because something happened to it since the cut-off."""
+
+    UNKNOWN = "unknown"
+    IN_HAND = "in_hand"
+    CHANGED = "changed"
+    LATELY = "lately"
+
+
 class VerdictKind(StrEnum):
     """What the evidence proves."""
 
@@ -832,7 +871,8 @@ WORKER = "worker"
 class RunRecord:
     """One run as the ledger keeps it. `sheet` is the input file's bytes, `options` what reading it needs again.
 
-    `ended_at` and `exit_code` are None while the run goes on, and where it died.
+    `ended_at` and `exit_code` are None while the run goes on, and where it died. Of a forgotten run the sheet is empty,
+    the input's name blank, and the options say when that was.
     """
 
     run_id: str
@@ -844,6 +884,33 @@ class RunRecord:
     options: Mapping[str, str | None]
     ended_at: datetime | None = None
     exit_code: int | None = None
+
+    @property
+    def forgotten_at(self) -> datetime | None:
+        """When its personal data was removed."""
+        at = self.options.get(FORGOTTEN_AT)
+        return datetime.fromisoformat(at) if at else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgettable:
+    """What is older than a cut-off (`before`), and would lose its personal data, or has lost it.
+
+    `orders` are counted by state, `oldest` and `newest` are when the first and the last of them changed last. `kept`
+    counts, by reason, the orders that keep theirs; `earlier` is how many had been forgotten already.
+    """
+
+    before: datetime
+    orders: Mapping[OrderState, int]
+    runs: int
+    sheets: int
+    oldest: datetime | None
+    newest: datetime | None
+    kept: Mapping[Kept, int]
+    earlier: int
+
+    def __bool__(self) -> bool:
+        return bool(sum(self.orders.values()) or self.runs or self.sheets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

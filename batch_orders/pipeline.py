@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 # Seconds between two looks at orders that another run has in hand.
 _LOOK_AGAIN = 0.5
 UNEXPECTED = 1
-_PLACED = {RowStatus.ALREADY_ORDERED, RowStatus.CHANGED}
+# What the ledger knows of, and is told again that a sheet has it.
+_SEEN_AGAIN = {RowStatus.ALREADY_ORDERED, RowStatus.CHANGED, RowStatus.REJECTED}
 _SAY_PLACED = {RowStatus.ORDERED, RowStatus.ALREADY_ORDERED}
 
 
@@ -446,11 +447,11 @@ class _Submission:
 
 
 def _contents_to_note(planned: Plan) -> dict[str, Contents | None]:
-    """What the sheet holds for orders that are placed: other contents (a person may accept them), or the same."""
+    """What the sheet holds for orders that are known: other contents than were placed (a person may accept them)."""
     return {
         decision.key: decision.order.contents if decision.settled.status is RowStatus.CHANGED else None
         for decision in planned.decisions
-        if decision.key and decision.settled and decision.settled.status in _PLACED
+        if decision.key and decision.settled and decision.settled.status in _SEEN_AGAIN
     }
 
 

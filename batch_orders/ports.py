@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Claims,
         Contents,
         Evidence,
+        Numbered,
         Order,
         Remembered,
         Report,
@@ -62,8 +63,8 @@ class Memory(Protocol):
         About to be is what a run other than `besides` has in hand.
         """
 
-    def known_numbers(self, numbers: Iterable[str]) -> Mapping[str, str]:
-        """Those of these order numbers that were ever given out to this account, with their orders' e-mails."""
+    def known_numbers(self, numbers: Iterable[str]) -> Mapping[str, Numbered]:
+        """Those of these order numbers that were ever given out to this account, with whose they are."""
 
 
 class Notes(Protocol):

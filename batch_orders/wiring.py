@@ -21,13 +21,15 @@ from batch_orders.adapters.pacing import HeldPace, Hold, SharedPace
 from batch_orders.adapters.results_writer import ResultsFile, failed_path, reserve, results_path
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import LedgerError, UsageError
-from batch_orders.messages import faults, ledgers, queues, template
+from batch_orders.messages import faults, forgetting, ledgers, queues, template
 from batch_orders.models import Adopted
 from batch_orders.pipeline import Judging, Ordering
 from batch_orders.sandbox import SandboxOptions
 from batch_orders.sandbox import running as running_sandbox
 from batch_orders.sending import SendingPolicy, Stop
+from batch_orders.settings import parse_duration
 from batch_orders.stages.columns.propose import propose as propose_mapping
+from batch_orders.stages.plan import LONG_AGO
 from batch_orders.stages.report import marked_in, needing_work
 from batch_orders.stages.validate.places import effective_country
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from batch_orders.places import LedgerPlace
     from batch_orders.ports import CatalogSource, Progress
     from batch_orders.settings import Settings
+
+_MOST_AGE = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +324,8 @@ def rebuild(ledger: Ledger, name: str, output: Path | None, limits: Limits) -> t
 def rebuilt(ledger: Ledger, name: str, limits: Limits) -> tuple[RunRecord, Report]:
     """A run, and its report with its orders as they stand now; LedgerError where it ended before it had one."""
     run, frozen = ledger.run(name)
+    if run.forgotten_at:
+        raise LedgerError(forgetting.run_forgotten(run), hint=forgetting.how_to_look_elsewhere())
     if frozen is None:
         raise LedgerError(ledgers.no_report(run.run_id))
     text = run.options.get("mapping")  # a run of an older version has none
@@ -368,6 +374,21 @@ def adopt(
     if up_to_date or (counts[Adopted.NEW.value] and not conflicts):
         ledger.trust_mark()
     return counts, conflicts
+
+
+def age_to_forget(settings: Settings, older_than: str) -> timedelta:
+    """How old what `forget` removes is at least; UsageError where that is no length of time, or too short a one."""
+    try:
+        seconds = parse_duration(older_than)
+    except ValueError as error:
+        raise UsageError(forgetting.not_an_age(str(error)), hint=forgetting.how_to_write_an_age()) from None
+    least = max(LONG_AGO, timedelta(days=settings.repeat_days))
+    if seconds < least.total_seconds():
+        told = forgetting.too_young(least, settings.repeat_days)
+        raise UsageError(told, hint=forgetting.how_to_write_an_age())
+    if seconds > _MOST_AGE.total_seconds():
+        raise UsageError(forgetting.too_old(), hint=forgetting.how_to_write_an_age())
+    return timedelta(seconds=seconds)
 
 
 def _judging(world: World, request: SheetRequest, hub: DeviceHub, ledger: Ledger | None, now: datetime) -> Judging:

@@ -17,12 +17,13 @@ def run(record: RunRecord, *, is_alive: bool) -> dict[str, Any]:
     """One run; `alive` is whether its process still is."""
     return {
         "run_id": record.run_id,
-        "input": str(record.input),
+        "input": None if record.forgotten_at else str(record.input),
         "host": record.host,
         "started_at": record.started_at.isoformat(),
         "ended_at": record.ended_at.isoformat() if record.ended_at else None,
         "exit_code": record.exit_code,
         "alive": is_alive,
+        "forgotten_at": record.forgotten_at.isoformat() if record.forgotten_at else None,
     }
 
 
@@ -44,6 +45,7 @@ def order(remembered: Remembered) -> dict[str, Any]:
         "submitted_at": remembered.submitted_at.isoformat() if remembered.submitted_at else None,
         "run_id": remembered.run_id,
         "attempts": remembered.attempts,
+        "forgotten_at": remembered.forgotten_at.isoformat() if remembered.forgotten_at else None,
     }
 
 

@@ -339,18 +339,20 @@ def lacks_columns(path: Path) -> str:
 
 
 def near_duplicate_of_placed(email: str, order_number: str | None) -> str:
-    """The same person, it seems, was ordered for under another e-mail address."""
+    """The same person, it seems, was ordered for under another e-mail address ("" where that was forgotten)."""
     number = f" (order {order_number})" if order_number else ""
+    whom = f"as {email}{number}" if email else f"before{number}, as somebody whose e-mail address was removed"
     return (
-        f"This looks like the person who was ordered for as {email}{number}: same name with the same postal code or "
+        f"This looks like the person who was ordered for {whom}: same name with the same postal code or "
         "phone, or the same mailbox. If it is the same person, take the rows out."
     )
 
 
 def number_of_another(email: str, order_number: str) -> str:
-    """A results row carries the number of an order that was placed under another e-mail address."""
+    """A results row carries the number of an order under another e-mail address ("" where that was forgotten)."""
+    whom = email or "another e-mail address, which was removed"
     return (
-        f"This row carries the order number {quote(order_number)}, and that was ordered for {email}. If it is the same "
+        f"This row carries the order number {quote(order_number)}, and that was ordered for {whom}. If it is the same "
         "person under a new address, take the row out; if somebody else is to get this, clear the row's result columns."
     )
 

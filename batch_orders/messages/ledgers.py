@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch_orders.messages.forgetting import whom
 from batch_orders.messages.runs import count
 from batch_orders.models import OrderState, VerdictKind
 
@@ -530,13 +531,13 @@ def how_to_settle() -> str:
 
 
 _SETTLED = {
-    "placed": "The order for {email} counts as ordered, under the number {number}.",
-    "not_placed": "The order for {email} was not placed: the next run with its sheet sends it.",
-    "cancelled": "The order for {email} was cancelled: the next run with its sheet orders it again.",
-    "keep": "The new contents for {email} count as ordered; nothing is sent for them.",
+    "placed": "The order for {whom} counts as ordered, under the number {number}.",
+    "not_placed": "The order for {whom} was not placed: the next run with its sheet sends it.",
+    "cancelled": "The order for {whom} was cancelled: the next run with its sheet orders it again.",
+    "keep": "The new contents for {whom} count as ordered; nothing is sent for them.",
 }
 
 
-def settled(verdict: str, email: str, order_number: str | None) -> str:
-    """What a verdict means from now on."""
-    return _SETTLED[verdict].format(email=email, number=order_number)
+def settled(verdict: str, order: Remembered) -> str:
+    """What a verdict means from now on; the order is as it stands now."""
+    return _SETTLED[verdict].format(whom=whom(order), number=order.order_number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from batch_orders.models import Column, RowStatus, VerdictKind, order_id
+from batch_orders.models import Column, OrderState, RowStatus, VerdictKind, order_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -148,6 +148,17 @@ def not_recorded(answer: str) -> str:
     return f"{answer} The ledger could not record this (is the disk full?), so it counts as unknown until settled."
 
 
+def forgotten(state: OrderState) -> str:
+    """What is left to tell of an order whose personal data was removed; "" where there is nothing to tell."""
+    return _FORGOTTEN.get(state, "")
+
+
+_FORGOTTEN = {
+    OrderState.ORDERED: "Ordered; what it held is not known any more: its personal data was removed.",
+    OrderState.REJECTED: "Device Hub refused the order; its reason is not known any more.",
+}
+
+
 def already_ordered(remembered: Remembered) -> str:
     """The order was placed by an earlier run."""
     when = f" on {remembered.submitted_at:%Y-%m-%d}" if remembered.submitted_at else ""
@@ -156,6 +167,8 @@ def already_ordered(remembered: Remembered) -> str:
 
 def changed(remembered: Remembered, now: Contents) -> str:
     """The order was placed with other contents; says what differs."""
+    if remembered.forgotten_at:
+        return _changed_since_forgotten(remembered)
     before, number = remembered.contents, remembered.order_number
     named = f" (order {number})" if number else ""
     differences = "; ".join(_differences(before, now))
@@ -167,6 +180,20 @@ def changed(remembered: Remembered, now: Contents) -> str:
         return f"{told} Device Hub still has the old {fields} for {which}: have it corrected there, then {keep}."
     keep = f"If the new contents are right and nothing is to be sent for them: {keep}."
     return " ".join([told, *_how_to_order_more(before, now), keep])
+
+
+def _changed_since_forgotten(remembered: Remembered) -> str:
+    """The order was placed with other contents, and nobody knows any more what they were."""
+    sent = f"sent on {remembered.submitted_at:%Y-%m-%d}" if remembered.submitted_at else ""
+    number = f"order {remembered.order_number}" if remembered.order_number else ""
+    known = ", ".join(part for part in (number, sent) if part) or order_id(remembered.key)
+    return (
+        f"This employee was ordered for before ({known}), with other contents. What they "
+        f"were is not known any more: the personal data was removed on {remembered.forgotten_at:%Y-%m-%d}. Nothing was "
+        "sent. If this is more than what was ordered then, put an order reference on the additional rows only. If the "
+        f"new contents are right and nothing is to be sent for them: `batch-orders settle {order_id(remembered.key)} "
+        "--keep`."
+    )
 
 
 def _how_to_order_more(before: Contents, now: Contents) -> Iterable[str]:

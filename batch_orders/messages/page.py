@@ -12,6 +12,8 @@ from batch_orders.models import RowStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batch_orders.models import RunRecord
+
 __all__ = ["Button", "as_answered", "on_page", "what_happened"]
 
 _LONGEST_SHOWN = 40
@@ -313,6 +315,14 @@ def no_such_order() -> str:
 def no_orders_planned() -> str:
     """A run that ended before it had anything to report."""
     return "This run ended before any order was planned: it has no results, and nothing was sent."
+
+
+def forgotten(run: RunRecord) -> str:
+    """A run whose personal data was removed."""
+    return (
+        f"What this run kept of people was removed on {run.forgotten_at:%Y-%m-%d}: its sheet and its results are not "
+        "known any more. What it ordered still counts as ordered. To go on with what it left, upload its sheet again."
+    )
 
 
 def may_only_look() -> str:

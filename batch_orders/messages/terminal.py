@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from batch_orders.messages import ledgers
+from batch_orders.messages import forgetting, ledgers
 from batch_orders.messages.outcomes import COLUMN_NAMES, changed
 from batch_orders.messages.runs import count
 from batch_orders.models import GUARDS, FindingCode, OrderState, RowStatus, Severity, order_id
@@ -154,7 +154,7 @@ def run_line(run: RunRecord, *, is_alive: bool) -> str:
     """One run in a line."""
     unended = "is running" if is_alive else "was cut off (run the same command again: it goes on)"
     ended = f"exit {run.exit_code}" if run.exit_code is not None else unended
-    return f"{run.run_id}  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.command} {run.input.name}  {ended}"
+    return f"{run.run_id}  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.command} {forgetting.sheet_of(run)}  {ended}"
 
 
 def run_text(run: RunRecord, orders: Sequence[Remembered], *, is_alive: bool) -> str:
@@ -164,7 +164,8 @@ def run_text(run: RunRecord, orders: Sequence[Remembered], *, is_alive: bool) ->
 
 def _waiting_lines(order: Remembered, evidence: Sequence[str]) -> Iterable[str]:
     yield from _order_lines(order)
-    contents, name = order.contents, order_id(order.key)
+    name = order_id(order.key)
+    contents = order.other_contents if order.forgotten_at and order.other_contents else order.contents
     place = [contents.shipping_address, contents.shipping_city, contents.shipping_state, contents.shipping_zip]
     yield f"      to {contents.firstname} {contents.lastname}, " + ", ".join(
         part for part in (*place, contents.shipping_country) if part
@@ -187,8 +188,9 @@ def _order_lines(order: Remembered) -> Iterable[str]:
     number = f" {order.order_number}" if order.order_number else ""
     is_changed = order.state is OrderState.ORDERED and order.other_contents is not None
     head = RowStatus.CHANGED.value if is_changed else order.state.value
-    yield f"  {order_id(order.key)}  {head}{number}  {order.email}{reference}{when}"
-    yield "      " + ", ".join(f"{item.quantity} × {item.product_title}" for item in order.contents.items)
+    yield f"  {order_id(order.key)}  {head}{number}  {forgetting.whose(order)}{reference}{when}"
+    items = ", ".join(f"{item.quantity} × {item.product_title}" for item in order.contents.items)
+    yield f"      {forgetting.contents_gone() if order.forgotten_at else items}"
     if order.message and not is_changed:
         yield f"      {order.message}"
 

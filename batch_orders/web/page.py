@@ -17,6 +17,7 @@ from batch_orders import __version__
 from batch_orders.adapters.results_writer import render, results_path
 from batch_orders.messages import page as words
 from batch_orders.messages import sheets as sheet_words
+from batch_orders.messages.forgetting import sheet_of
 from batch_orders.messages.runs import count
 from batch_orders.settings import is_on_this_machine
 from batch_orders.web.people import LINK_NAME
@@ -192,4 +193,4 @@ def when_text(moment: dt.datetime | float | None) -> str:
 
 
 _ENVIRONMENT.filters |= {"when": when, "when_text": when_text, "on_page": words.on_page, "size": sheet_words.size}
-_ENVIRONMENT.globals |= {"count": count}
+_ENVIRONMENT.globals |= {"count": count, "sheet_of": sheet_of}

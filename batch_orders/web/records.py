@@ -151,6 +151,8 @@ class Records:
         return held
 
     def _told_by(self, ledger: Ledger, record: RunRecord) -> _Told:
+        if record.forgotten_at:
+            return _Told(run=record, held={}, keys=frozenset(), was_stopped=False)
         known = self._told.get(record.run_id)
         if known is not None:
             return known

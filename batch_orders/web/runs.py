@@ -70,7 +70,7 @@ async def show_run(request: Request, run_id: str, show: str = "", at: int = 1, s
     run, report = kept.run, kept.report
     draft = page.drafts.of_run(run_id)
     if report is None:
-        nothing = LedgerError(words.no_orders_planned())
+        nothing = LedgerError(words.forgotten(run) if run.forgotten_at else words.no_orders_planned())
         return await page.render(
             request, "ended.html", step=5, record=run, draft=draft, view=None, trouble=nothing, settled=""
         )
@@ -134,7 +134,7 @@ async def download_results(request: Request, run_id: str) -> Response:
     page = page_of(request)
     kept = await page.kept_run(person_of(request), run_id)
     if kept.report is None:
-        raise HTTPException(404, words.no_orders_planned())
+        raise HTTPException(404, words.forgotten(kept.run) if kept.run.forgotten_at else words.no_orders_planned())
     kind = kept.report.mapped.sheet.kind
     name = results_path(kept.run.input, kind, None).name
     return as_download(await run_sync(render, kind.results, kept.report), name)
@@ -144,6 +144,8 @@ async def download_results(request: Request, run_id: str) -> Response:
 async def download_sheet(request: Request, run_id: str) -> Response:
     """The sheet as it was ordered from."""
     kept = await page_of(request).kept_run(person_of(request), run_id)
+    if kept.run.forgotten_at:
+        raise HTTPException(404, words.forgotten(kept.run))
     return as_download(kept.run.sheet, kept.run.input.name)
 
 
@@ -160,6 +162,8 @@ async def _take_up_again(page: Page, person: Person, run_id: str) -> Response:
     """On with what is left: the very sheet where it is still here and theirs, else the run's results as a new one."""
     kept = await page.kept_run(person, run_id)
     run, report = kept.run, kept.report
+    if run.forgotten_at:
+        raise HTTPException(404, words.forgotten(run))
     draft = page.drafts.of_run(run_id)
     if draft is not None and draft.owner == person.name:
         return RedirectResponse(f"/sheets/{draft.id}", status_code=303)

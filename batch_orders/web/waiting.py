@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from batch_orders.adapters.new_files import reason
 from batch_orders.errors import LedgerError
 from batch_orders.messages import page as words
+from batch_orders.messages.forgetting import contents_gone, whose
 from batch_orders.messages.ledgers import number_taken, parted
 from batch_orders.messages.outcomes import changed
 from batch_orders.models import OrderState, order_id
@@ -188,6 +189,8 @@ async def again(
     if not person.may_upload:
         raise HTTPException(403, words.may_only_look())
     kept = await page.kept_run(person, run_id)
+    if kept.run.forgotten_at:
+        raise HTTPException(404, words.forgotten(kept.run))
     note = note.strip()[:_LONGEST_NOTE]
     typed = Typed(order=order, note=note, field="act")
     report = kept.report
@@ -217,17 +220,18 @@ async def again(
 
 def _told(order: Remembered, happened: Sequence[_Line], evidence: Sequence[_Line]) -> dict[str, Any]:
     """An order that waits, with all that helps to decide; `evidence` is for whoever looks into it."""
-    contents = order.contents
     is_changed = order.other_contents is not None and order.state is OrderState.ORDERED
+    contents = order.other_contents if order.forgotten_at and order.other_contents else order.contents
     kind = "changed" if is_changed else order.state.value
     message = changed(order, order.other_contents) if is_changed and order.other_contents else order.message
     return {
         "id": order_id(order.key),
         "kind": kind,
-        "email": order.email,
+        "email": whose(order),
         "reference": order.order_reference,
         "number": order.order_number or "",
         "about": About.of(dataclasses.asdict(contents), contents.items),
+        "items_gone": contents_gone() if order.forgotten_at else "",
         "sent_at": order.submitted_at,
         "message": words.on_page(message),
         "happened": [(at, words.what_happened(said)) for at, said in happened],

@@ -57,7 +57,9 @@ def test_version_and_help_import_nothing_costly(program: Program) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "submit", "template", "catalog", "init", "status", "results", "sandbox"])
+@pytest.mark.parametrize(
+    "command", ["check", "submit", "template", "catalog", "init", "status", "results", "sandbox", "forget"]
+)
 def test_every_command_has_help(program: Program, command: str) -> None:
     """With a sentence, and its options."""
     done = program.run(command, "--help")

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from batch_orders import identity
 from batch_orders.models import (
+    NO_CONTENTS,
     Catalog,
     FindingCode,
     History,
+    Numbered,
     OrderState,
     Plan,
     Remembered,
@@ -67,8 +69,9 @@ def _plan(
     results: Sequence[str] = (),
     known: Iterable[str] = (),
     repeat_days: int = 90,
+    forgotten: bool = False,
 ) -> Plan:
-    """The plan for these rows, with keys that are the employee and reference, and what the ledger has."""
+    """The plan for these rows, with keys that are the employee and reference, and what the ledger has (or had)."""
     checked = _checked(rows, results=results)
     grouped, loose = group(checked)
     orders = [(f"{order.employee}/{order.reference}", order) for order in grouped]
@@ -85,6 +88,9 @@ def _plan(
         )
         for trace in traces_asked_for(order for _, order in orders)
     }
+    if forgotten:
+        by_trace = {trace: tuple(map(_forgotten, found)) for trace, found in by_trace.items()}
+        placed = list(map(_forgotten, placed))
     return plan(
         checked,
         orders,
@@ -94,7 +100,7 @@ def _plan(
             now=_NOW,
             repeat_days=repeat_days,
             look_alikes=by_trace,
-            known_numbers=dict.fromkeys(known, "ana@example.com"),
+            known_numbers=dict.fromkeys(known, Numbered("ana@example.com/", "" if forgotten else "ana@example.com")),
         ),
         catalog=_CATALOG,
         retry_rejected=False,
@@ -133,6 +139,11 @@ def _placed(row: tuple[str, ...], *, days_ago: int = 10, seen: int | None = None
         busy=False,
         last_seen_at=when if seen is None else _NOW - timedelta(days=seen),
     )
+
+
+def _forgotten(remembered: Remembered) -> Remembered:
+    """The same order without its personal data."""
+    return dataclasses.replace(remembered, email="", order_reference="", contents=NO_CONTENTS, forgotten_at=_NOW)
 
 
 def _codes(planned: Plan) -> list[str]:
@@ -236,6 +247,41 @@ def test_ordered_long_ago(days_ago: int, seen: int | None, warned: bool) -> None
     planned = _plan([row], [_placed(row, days_ago=days_ago, seen=seen)])
     assert _codes(planned) == (["ordered_long_ago"] if warned else [])
     assert planned.to_send == ()
+
+
+def test_a_forgotten_person_under_another_address() -> None:
+    """Held still, by the traces that are left; the message has nothing of what was forgotten."""
+    planned = _plan([_row("private@example.org")], [_placed(_row("ana@example.com"), days_ago=400)], forgotten=True)
+    (finding,) = planned.findings
+    assert (finding.code, _statuses(planned)) == (FindingCode.NEAR_DUPLICATE, [RowStatus.HELD])
+    assert "order 1001" in finding.message
+    assert "example.com" not in finding.message
+
+
+def test_a_forgotten_employee_s_further_order() -> None:
+    """The same address under another reference is nobody's look-alike, and what it repeats is not known any more."""
+    placed = _placed(_row("ana@example.com"), days_ago=400)
+    assert len(_plan([_row("ana@example.com", reference="2")], [placed], forgotten=True).to_send) == 1
+
+
+def test_the_number_of_a_forgotten_order() -> None:
+    """On a row with another e-mail, name and address it is another's; on its own row it is no reason."""
+    married = _row("ana.new@example.com", first="Anna", phone="+12125550199", zip_code="10002")
+    planned = _plan([married], results=["77"], known=["77"], forgotten=True)
+    assert _codes(planned) == ["near_duplicate"]
+    assert "removed" in planned.findings[0].message
+    assert len(_plan([_row("ana@example.com")], results=["77"], known=["77"], forgotten=True).to_send) == 1
+
+
+def test_what_a_changed_forgotten_order_says() -> None:
+    """Its number, its day, that the rest is not known any more, and what can be done: no invented difference."""
+    placed = _placed(_row("ana@example.com"), days_ago=400)
+    (decision,) = _plan([_row("ana@example.com", title=_DOCK)], [placed], forgotten=True).decisions
+    assert decision.settled
+    assert decision.settled.status is RowStatus.CHANGED
+    for part in ("order 1001", "2025-10-20", "removed on 2026-11-24", "order reference", "--keep"):
+        assert part in decision.settled.message
+    assert "Dock" not in decision.settled.message
 
 
 def test_invalid_rows_stay_invalid() -> None:

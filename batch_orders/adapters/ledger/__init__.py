@@ -3,8 +3,8 @@
 Every method is one transaction, and durable when it returns. `schema` holds the tables and which changes of an order's
 state the database allows; `home` says what differs between a file (`in_file`) and a shared database (`in_postgres`).
 The classes build on each other in this order: `database` (transactions), `audit`, `memory` (what is known of orders),
-`runs` (who has what in hand), `journal` (each order's way), `verdicts` (what a person says), `proof` (that nobody
-changed anything).
+`runs` (who has what in hand), `journal` (each order's way), `verdicts` (what a person says), `forgetting` (what is no
+longer needed), `proof` (that nobody changed anything).
 """
 
 from __future__ import annotations

@@ -74,6 +74,12 @@ class Home(Protocol):
     def is_sound(self, connection: Connection) -> bool:
         """Whether the database itself is undamaged, as far as it can tell."""
 
+    def sweep(self, engine: Engine) -> None:
+        """Write the database anew, so that nothing of what was removed is left in its files.
+
+        BatchOrdersError where that is not possible: the ledger is as it was.
+        """
+
     def be_patient(self, connection: Connection) -> None:
         """The transaction under way may take long, and wait long between two statements."""
 

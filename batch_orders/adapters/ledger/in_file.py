@@ -7,6 +7,7 @@ is not used: SQLite before 3.51.3 can lose commits in it, and in DELETE mode a p
 from __future__ import annotations
 
 import os
+import sqlite3
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from batch_orders.adapters.ledger.instants import as_text
 from batch_orders.adapters.ledger.liveness import FileLocks
 from batch_orders.adapters.private_files import create_private
 from batch_orders.errors import BatchOrdersError, LedgerError
-from batch_orders.messages import ledgers
+from batch_orders.messages import forgetting, ledgers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,6 +123,22 @@ class InFile:
         """Whether SQLite's own check of the whole file finds nothing."""
         return bool(connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok")
 
+    def sweep(self, engine: Engine) -> None:
+        """VACUUM: by a journal, as every change is; it needs room for a second copy of the file.
+
+        What the new file does not need any more was written over before (`secure_delete`).
+        """
+        pooled = engine.raw_connection()
+        try:
+            assert pooled.driver_connection is not None  # noqa: S101 - it has just been taken from the pool
+            pooled.driver_connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            raise BatchOrdersError(
+                forgetting.not_swept(self.place, str(error)), hint=forgetting.how_to_sweep()
+            ) from error
+        finally:
+            pooled.close()
+
     def be_patient(self, connection: Connection) -> None:
         """It is anyhow."""
 
@@ -144,6 +161,7 @@ def open_engine(path: Path) -> Engine:
         journal = connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")
         full = 2
         if journal != "truncate" or connection.execute("PRAGMA synchronous").fetchone()[0] != full:
             raise LedgerError(ledgers.not_durable(path))

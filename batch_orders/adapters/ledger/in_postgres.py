@@ -25,7 +25,7 @@ from sqlalchemy.pool import QueuePool
 from batch_orders.adapters import postgres
 from batch_orders.adapters.ledger.instants import as_text
 from batch_orders.errors import BatchOrdersError, LedgerError
-from batch_orders.messages import ledgers
+from batch_orders.messages import forgetting, ledgers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +57,7 @@ _TABLES: Final = text(
 _TOLD: Final = (
     "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_schema(), pg_backend_pid()"
 )
+_SWEEP: Final = "VACUUM (FULL) orders, attempts, notes, traces, runs, sheets"
 
 
 class InPostgres:
@@ -157,6 +158,28 @@ class InPostgres:
         """The server checks its pages itself, as it reads them."""
         del connection
         return True
+
+    def sweep(self, engine: Engine) -> None:
+        """VACUUM FULL of the tables with personal data: a plain one leaves the bytes of old rows in their pages."""
+        warnings: list[str] = []
+        try:
+            pooled = engine.raw_connection()
+            try:
+                session: Any = pooled.driver_connection
+                session.add_notice_handler(lambda notice: warnings.append(notice.message_primary or ""))
+                limit = session.execute("SHOW statement_timeout").fetchone()[0]
+                session.execute("SET statement_timeout = 0")
+                session.execute(_SWEEP)
+                session.execute("SELECT set_config('statement_timeout', %s, false)", [limit])
+            finally:
+                pooled.close()
+        except (DBAPIError, postgres.load_driver().Error) as error:
+            told = postgres.reason(self.place, error.orig if isinstance(error, DBAPIError) else error)
+            raise BatchOrdersError(forgetting.not_swept(self.place, told), hint=forgetting.how_to_sweep()) from None
+        if warnings:  # a table that is not this user's own is passed over with no more than a warning
+            raise BatchOrdersError(
+                forgetting.not_swept(self.place, "; ".join(warnings)), hint=forgetting.how_to_sweep()
+            )
 
     def be_patient(self, connection: Connection) -> None:
         """For this transaction there is no limit."""

@@ -15,7 +15,7 @@ from batch_orders.adapters.ledger.database import MOST_KEYS
 from batch_orders.adapters.ledger.instants import as_time
 from batch_orders.errors import LedgerError
 from batch_orders.messages import ledgers, outcomes
-from batch_orders.models import Contents, LineItem, Order, OrderState, Remembered
+from batch_orders.models import Contents, LineItem, Numbered, Order, OrderState, Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -62,19 +62,20 @@ class Memory(Audit):
                     found.setdefault(by_hash[row.hash], []).append(order)
         return {trace: tuple(orders) for trace, orders in found.items()}
 
-    def known_numbers(self, numbers: Iterable[str]) -> Mapping[str, str]:
-        """Those of these order numbers that were ever given out to this account, with their orders' e-mails."""
+    def known_numbers(self, numbers: Iterable[str]) -> Mapping[str, Numbered]:
+        """Those of these order numbers that were ever given out to this account, with whose they are."""
         wanted = list(numbers)
         column = schema.order_numbers.c.order_number
-        known: dict[str, str] = {}
+        known: dict[str, Numbered] = {}
         with self._read() as connection:
             for start in range(0, len(wanted), MOST_KEYS):
                 query = (
-                    select(column, schema.orders.c.email)
+                    select(column, schema.orders.c.order_key, schema.orders.c.email)
                     .join(schema.orders, schema.orders.c.order_key == schema.order_numbers.c.order_key)
                     .where(column.in_(wanted[start : start + MOST_KEYS]))
                 )
-                known |= {row.order_number: row.email for row in connection.execute(query)}
+                rows = connection.execute(query)
+                known |= {row.order_number: Numbered(row.order_key, row.email) for row in rows}
         return known
 
     def orders(self, *states: OrderState, run_id: str | None = None) -> tuple[Remembered, ...]:
@@ -89,11 +90,15 @@ class Memory(Audit):
             return tuple(self._remembered(connection.execute(query)))
 
     def waiting(self) -> tuple[Remembered, ...]:
-        """The orders that wait for a person: unknown, rejected, or changed since they were placed."""
+        """The orders that wait for a person: unknown, rejected, or changed since they were placed.
+
+        A rejected one that was forgotten waits for nobody: only its sheet knows what it was.
+        """
         self._bury_dead_runs()
         state, other = schema.orders.c.state, schema.orders.c.other_contents
         is_changed = and_(state == OrderState.ORDERED.value, other.is_not(None))
-        is_waiting = or_(state.in_([OrderState.UNKNOWN.value, OrderState.REJECTED.value]), is_changed)
+        is_rejected = and_(state == OrderState.REJECTED.value, schema.orders.c.forgotten_at.is_(None))
+        is_waiting = or_(state == OrderState.UNKNOWN.value, is_rejected, is_changed)
         query = select(schema.orders).where(is_waiting).order_by(schema.orders.c.updated_at, schema.orders.c.order_key)
         with self._read() as connection:
             return tuple(self._remembered(connection.execute(query)))
@@ -193,6 +198,7 @@ def _remembered(row: Row[Any], *, busy: bool) -> Remembered:
         attempts=row.attempts,
         other_contents=as_contents(row.other_contents) if row.other_contents else None,
         last_seen_at=as_time(row.last_seen_at),
+        forgotten_at=as_time(row.forgotten_at),
         busy=busy,
         queued_by=row.queued_by,
     )

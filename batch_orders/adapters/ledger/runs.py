@@ -151,6 +151,7 @@ class Runs(Memory):
             "message": "",
             "updated_at": self._now(),
             "queued_by": None,
+            "forgotten_at": None,
             **values,
         }
         if row is None:
@@ -163,10 +164,10 @@ class Runs(Memory):
         self._leave_traces(connection, key, order.employee, order.contents)
 
     def _leave_traces(self, connection: Connection, key: str, employee: str, contents: Contents) -> None:
-        """By which an order of the same person is recognised; those that are there stay."""
+        """By which an order of the same person is recognised; those that are there stay. `employee` may be ""."""
         known = select(schema.traces.c.hash).where(schema.traces.c.order_key == key)
         there = {row.hash for row in connection.execute(known)}
-        traces = {identity.employee_trace(employee), *identity.traces(employee, contents)}
+        traces = {*([identity.employee_trace(employee)] if employee else []), *identity.traces(employee, contents)}
         hashes = {self._keyed_hash(trace) for trace in traces} - there
         if hashes:
             connection.execute(insert(schema.traces), [{"order_key": key, "hash": each} for each in sorted(hashes)])

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, case, insert, select, update
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
@@ -73,9 +73,11 @@ class Verdicts(Journal):
         """A changed order's new contents are right: nothing is sent, and from now on they count as ordered."""
         if order.other_contents is None:
             raise LedgerError(ledgers.nothing_to_keep(), hint=ledgers.how_to_keep())
+        contents = json.dumps(dataclasses.asdict(order.other_contents))
         with self._write() as connection:
             values = {
-                "contents": json.dumps(dataclasses.asdict(order.other_contents)),
+                # What was forgotten stays so: that these contents count as ordered is all there is to know.
+                "contents": case((schema.orders.c.forgotten_at.is_(None), contents), else_=schema.orders.c.contents),
                 "content_hash": identity.content_hash(order.other_contents),
                 "other_contents": None,
             }

@@ -25,14 +25,14 @@ from batch_orders.models import (
     Severity,
 )
 from batch_orders.stages.plan.dates import late_findings, until_its_date
-from batch_orders.stages.plan.guards import guard, long_ago, numbers_in_sheet, placed_since, traces_asked_for
+from batch_orders.stages.plan.guards import LONG_AGO, guard, long_ago, numbers_in_sheet, placed_since, traces_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batch_orders.models import Catalog, Checked, Contents, History, Order, Remembered
 
-__all__ = ["numbers_in_sheet", "placed_since", "plan", "standing", "traces_asked_for"]
+__all__ = ["LONG_AGO", "numbers_in_sheet", "placed_since", "plan", "standing", "traces_asked_for"]
 
 
 def plan(

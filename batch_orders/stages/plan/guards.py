@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batch_orders import identity
 from batch_orders.messages import findings as messages
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from batch_orders.models import Checked, Contents, History, Mapped, Order, Remembered
+    from batch_orders.models import Checked, Contents, History, Mapped, Numbered, Order, Remembered
 
 # An order that was placed this long ago, and that no run has seen for so long, may be a rehire's.
-_LONG_AGO = timedelta(days=180)
+LONG_AGO: Final = timedelta(days=180)
 _UNSEEN = timedelta(days=90)
 
 
@@ -72,7 +72,7 @@ def guard(
 def long_ago(checked: Checked, order: Order, remembered: Remembered, now: datetime) -> Finding | None:
     """A warning about an order that is placed already, so long ago that it may be a rehire's."""
     placed, seen = remembered.submitted_at, remembered.last_seen_at or remembered.submitted_at
-    if placed is None or seen is None or now - placed <= _LONG_AGO or now - seen <= _UNSEEN:
+    if placed is None or seen is None or now - placed <= LONG_AGO or now - seen <= _UNSEEN:
         return None
     message = messages.ordered_long_ago(placed, remembered.order_number or "")
     return _about_order(checked, order, FindingCode.ORDERED_LONG_AGO, message, Severity.WARNING)
@@ -102,11 +102,12 @@ def _near_duplicates(
         known = _placed_for_another(order, history)
         # A results row that was ordered, with another e-mail address now: a person who was renamed, say.
         taken = [
-            (email, said[line])
+            (whose.email, said[line])
             for line in order.lines
             if line in said
-            and (email := history.known_numbers.get(said[line]))
-            and identity.normalise_email(email) != order.employee
+            and (whose := history.known_numbers.get(said[line]))
+            and whose.key != orders[position][0]
+            and not _is_for(order, whose, history)
         ]
         others = people.others(order.employee, traces)
         if known:
@@ -124,9 +125,17 @@ def _placed_for_another(order: Order, history: History) -> str:
     """What to say where the ledger has an order for this person under another e-mail address; "" where it has none."""
     for trace in identity.traces(order.employee, order.contents):
         for remembered in history.look_alikes.get(trace, ()):
-            if identity.normalise_email(remembered.email) != order.employee:
+            if not _is_for(order, remembered, history):
                 return messages.near_duplicate_of_placed(remembered.email, remembered.order_number)
     return ""
+
+
+def _is_for(order: Order, other: Remembered | Numbered, history: History) -> bool:
+    """Whether an order of the ledger is for the same employee; where its e-mail is forgotten, its trace tells."""
+    if other.email:
+        return identity.normalise_email(other.email) == order.employee
+    own = history.look_alikes.get(identity.employee_trace(order.employee), ())
+    return any(other.key == remembered.key for remembered in own)
 
 
 def _people_in_sheet(

@@ -214,8 +214,9 @@ def test_a_broken_ledger_is_not_copied_as_if_it_were_sound(tmp_path: Path) -> No
             copy(ledger, tmp_path / "there.sqlite")
 
 
-def test_the_command_moves_a_ledger(database: LedgerUrl, tmp_path: Path) -> None:
+def test_the_command_moves_a_ledger(database: LedgerUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From there on the old one is refused with the new one's name, and the new one works."""
+    monkeypatch.setenv("PGPASSWORD", database.password)  # it may not stand on the command line
     here, there = tmp_path / "here.sqlite", database
     _filled(here).close()
     program = Program(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 
 import pytest
@@ -114,7 +115,7 @@ def test_every_attempt_and_verdict_is_audited(ledger: Ledger) -> None:
     ledger.settle_placed(unknown, "77", "Ana Sample says the parcel came")
     entries = _audit(ledger)
     assert [what for what, _ in entries] == ["attempt", "verdict", "settle"]
-    text = str(entries).lower()
+    text = re.sub("[0-9a-f]{64}", "", str(entries).lower())  # a hash may well have three fives in a row
     for private in ("ana", "sample", "example.com", "parcel", "main street", "555"):
         assert private not in text
     assert ledger.verify() == 3

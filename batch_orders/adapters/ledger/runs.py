@@ -22,7 +22,7 @@ from batch_orders.messages import ledgers
 from batch_orders.models import WORKER, Claim, Claims, Contents, Order, OrderState, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -75,9 +75,7 @@ class Runs(Memory):
         if free:
             with self._write() as connection:
                 known, free = self._look(connection, run_id, orders, retry_rejected=retry_rejected)
-                ours = tuple(
-                    self._take(connection, run_id, key, order, known.get(key)) for key, order in orders if key in free
-                )
+                ours = self._take(connection, run_id, [pair for pair in orders if pair[0] in free], known)
         others = self._remembered(row for key, row in known.items() if key not in free)
         return Claims(ours=ours, others={order.key: order for order in others})
 
@@ -130,19 +128,57 @@ class Runs(Memory):
         }
         return known, free
 
-    def _take(self, connection: Connection, run_id: str, key: str, order: Order, row: Row[Any] | None) -> Claim:
-        """Claim an order whose row, if there is one, is free."""
-        generation = 0 if row is None else row.generation + (row.state == OrderState.REJECTED)
-        claim = Claim(key=key, order=order, run_id=run_id, token=secrets.token_hex(8), generation=generation)
-        held = {"claimed_by": run_id, "claim_token": claim.token, "generation": generation}
-        self._plan(connection, key, order, row, held | {"last_seen_at": self._now()})
-        return claim
+    def _take(
+        self, connection: Connection, run_id: str, orders: Iterable[tuple[str, Order]], known: Mapping[str, Row[Any]]
+    ) -> tuple[Claim, ...]:
+        """Claim orders whose rows, where they have one, are free. The new ones are written all at once."""
+        claims: list[Claim] = []
+        new: list[tuple[str, Order, Mapping[str, Any]]] = []
+        for key, order in orders:
+            row = known.get(key)
+            generation = 0 if row is None else row.generation + (row.state == OrderState.REJECTED)
+            claim = Claim(key=key, order=order, run_id=run_id, token=secrets.token_hex(8), generation=generation)
+            held = {"claimed_by": run_id, "claim_token": claim.token, "generation": generation}
+            held |= {"last_seen_at": self._now()}
+            if row is None:
+                new.append((key, order, held))
+            else:
+                self._plan_again(connection, key, order, held)
+            claims.append(claim)
+        self._plan_new(connection, new)
+        return tuple(claims)
 
-    def _plan(
-        self, connection: Connection, key: str, order: Order, row: Row[Any] | None, values: Mapping[str, Any]
-    ) -> None:
-        """The order's row, planned, with these contents; `row` is the one it has, if any."""
-        values = {
+    def _plan(self, connection: Connection, key: str, order: Order, *, is_new: bool) -> None:
+        """One order's row, planned."""
+        if is_new:
+            self._plan_new(connection, [(key, order, {})])
+        else:
+            self._plan_again(connection, key, order, {})
+
+    def _plan_new(self, connection: Connection, orders: Sequence[tuple[str, Order, Mapping[str, Any]]]) -> None:
+        """Rows for orders that have none, planned, with these values besides."""
+        if orders:
+            rows = [
+                {"order_key": key, "attempts": 0, "generation": 0} | self._planned(order, values)
+                for key, order, values in orders
+            ]
+            connection.execute(insert(schema.orders), rows)
+            traces = [
+                {"order_key": key, "hash": each}
+                for key, order, _ in orders
+                for each in self._hashes(order.employee, order.contents)
+            ]
+            connection.execute(insert(schema.traces), traces)
+
+    def _plan_again(self, connection: Connection, key: str, order: Order, values: Mapping[str, Any]) -> None:
+        """The order's row, planned anew, with its contents of now and these values besides."""
+        row = update(schema.orders).where(schema.orders.c.order_key == key)
+        connection.execute(row.values(self._planned(order, values)))
+        connection.execute(delete(schema.traces).where(schema.traces.c.order_key == key))
+        self._leave_traces(connection, key, order.employee, order.contents)
+
+    def _planned(self, order: Order, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             "email": order.email,
             "order_reference": order.order_reference,
             "state": OrderState.PLANNED.value,
@@ -154,23 +190,18 @@ class Runs(Memory):
             "forgotten_at": None,
             **values,
         }
-        if row is None:
-            connection.execute(
-                insert(schema.orders).values({"order_key": key, "attempts": 0, "generation": 0} | values)
-            )
-        else:
-            connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
-            connection.execute(delete(schema.traces).where(schema.traces.c.order_key == key))
-        self._leave_traces(connection, key, order.employee, order.contents)
 
     def _leave_traces(self, connection: Connection, key: str, employee: str, contents: Contents) -> None:
         """By which an order of the same person is recognised; those that are there stay. `employee` may be ""."""
         known = select(schema.traces.c.hash).where(schema.traces.c.order_key == key)
         there = {row.hash for row in connection.execute(known)}
-        traces = {*([identity.employee_trace(employee)] if employee else []), *identity.traces(employee, contents)}
-        hashes = {self._keyed_hash(trace) for trace in traces} - there
+        hashes = [each for each in self._hashes(employee, contents) if each not in there]
         if hashes:
-            connection.execute(insert(schema.traces), [{"order_key": key, "hash": each} for each in sorted(hashes)])
+            connection.execute(insert(schema.traces), [{"order_key": key, "hash": each} for each in hashes])
+
+    def _hashes(self, employee: str, contents: Contents) -> list[str]:
+        traces = {*([identity.employee_trace(employee)] if employee else []), *identity.traces(employee, contents)}
+        return sorted({self._keyed_hash(trace) for trace in traces})
 
 
 def _is_free(row: Row[Any], run_id: str, order: Order, *, retry_rejected: bool) -> bool:

@@ -114,7 +114,7 @@ class Verdicts(Journal):
                 return Adopted.CONFLICT
             if self._is_taken(connection, order_number):
                 return Adopted.CONFLICT
-            self._plan(connection, key, order, row, {})
+            self._plan(connection, key, order, is_new=row is None)
             self._enter_number(connection, order_number, key)
             values = {
                 "state": OrderState.ORDERED.value,
@@ -136,7 +136,7 @@ class Verdicts(Journal):
             row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first()
             if row is not None and not self._may_have_been_sent_since(connection, row):
                 return Adopted.KNOWN
-            self._plan(connection, key, order, row, {})
+            self._plan(connection, key, order, is_new=row is None)
             values = {
                 "state": OrderState.UNKNOWN.value,
                 "message": outcomes.unknown_adopted(),

@@ -168,8 +168,7 @@ def test_a_dead_run_is_recognised_at_once(ledger: Ledger) -> None:
     """A killed process' sending order becomes unknown and its planned one free, without any timeout."""
     program = textwrap.dedent(f"""
         import os
-        from batch_orders.adapters.device_hub_answers import read_answer
-from batch_orders.adapters.ledger import Ledger
+        from batch_orders.adapters.ledger import Ledger
         from tests import orders as made, raw
         ledger = Ledger(raw.place_of({raw.address(ledger.place)!r}))
         ledger.begin_run(made.run("dead"))

@@ -96,3 +96,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", action="store_true", help="tests/browser: make docs/pictures anew")
     parser.addoption("--histories", default="200", help="tests/histories: histories to generate")
     parser.addoption("--every-point", action="store_true", help="tests/crash: every system call, not a sample of them")
+    parser.addoption(
+        "--part", default="1/1", help="tests/crash: of --every-point the K-th of N parts (2/4), N processes"
+    )

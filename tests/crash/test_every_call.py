@@ -1,6 +1,7 @@
 """A fault at every call that a run makes to the ledger and to the network: nothing twice, nothing lost.
 
         python -m pytest -s -n 2 tests/crash/test_every_call.py --every-point
+        python -m pytest -s tests/crash/test_every_call.py -k fail --every-point --part 1/4    # and 2/4, 3/4, 4/4
 
 Without `--every-point` it is a sample, by `--seeds`, of the calls that change something. The oracle is the hostile
 Device Hub's own book, the ledger as the run left it, and a second run in which nothing fails.
@@ -92,7 +93,8 @@ def _sweep(
     """Strike at every point, or at a sample of them, each in a wave of its own, and judge what comes of it."""
     whole = _submit(launcher, waves.new(**settings), strike)
     assert whole.code == 0, whole.err
-    points: Iterable[int] = range(1, 10 * len(whole.calls))
+    part, parts = map(int, request.config.getoption("--part").split("/"))
+    points: Iterable[int] = range(part, 10 * len(whole.calls), parts)
     everything = request.config.getoption("--every-point")
     if not everything:
         chance = random.Random(request.config.getoption("--seeds"))  # noqa: S311 - it can be repeated
@@ -107,8 +109,8 @@ def _sweep(
             struck.append(run)
         elif everything:  # no two runs make quite the same calls: that these were all, a run without a fault shows
             break
-    print(f"\n{len(struck)} of about {len(whole.calls)} points: nothing twice, nothing lost")  # noqa: T201 - with -s
-    assert len(struck) >= 0.9 * (len(whole.calls) if everything else sample)
+    print(f"\n{len(struck)} of about {len(whole.calls) // parts} points: nothing twice, nothing lost")  # noqa: T201 - with -s
+    assert len(struck) >= 0.9 * (len(whole.calls) // parts if everything else sample)
     return struck
 
 

@@ -121,6 +121,31 @@ def test_a_restart_of_the_server_is_waited_out(own_postgres: postgresql.Server, 
         assert ledger.verify() == 2
 
 
+def test_after_a_restart_a_run_is_given_time_to_come_back(
+    own_postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes only when it has something to write. One that begins later, and is killed, is dead at once."""
+    with closing(Ledger.create(own_postgres.url)) as ledger:
+        (claim,) = _begun(ledger)
+        attempt = ledger.intend(claim, "hash")
+        own_postgres.stop()
+        own_postgres.start()
+        with closing(Ledger(own_postgres.url)) as other:
+            assert other.is_alive("r1")
+            assert other.find(claim.key).state is OrderState.SENDING
+            assert ledger.conclude(attempt, _ORDERED).state is OrderState.ORDERED
+            gone = Ledger(own_postgres.url)
+            _begun(gone, "r2", "ben")
+            gone.close()
+            ends_at = time.monotonic() + 10
+            while other.is_alive("r2"):
+                assert time.monotonic() < ends_at
+            monkeypatch.setattr(in_postgres, "_COMES_BACK", 0)
+            ledger.close()
+            while other.is_alive("r1"):
+                assert time.monotonic() < ends_at
+
+
 def test_a_server_that_stays_away_is_waited_for_once(
     own_postgres: postgresql.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,8 @@ from pydantic import SecretStr, ValidationError
 
 from batch_orders.errors import SettingsError
 from batch_orders.models import Limits
-from batch_orders.settings import Rate, Settings, load_settings, parse_duration, parse_rate
+from batch_orders.places import LedgerUrl
+from batch_orders.settings import Rate, Settings, load_settings, parse_duration, parse_rate, read_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,6 +172,30 @@ def test_places_add_up(tmp_path: Path) -> None:
         toml="max_orders = 501\n",
     )
     assert (settings.rate.orders, settings.timeout, settings.patience, settings.max_orders) == (3, 31, 61, 501)
+
+
+def test_a_shared_ledger(tmp_path: Path) -> None:
+    """From every place it is the same database; its password is not shown with the settings, nor taken from a flag."""
+    url = f"postgresql+psycopg://hr:{CANARY}@db.example.com/orders"
+    places: list[dict[str, Any]] = [{"env": {variable("ledger"): f" {url} "}}, {"toml": f'ledger = "{url}"'}]
+    for place in places:
+        settings = load(tmp_path, **place)
+        assert settings.require_ledger() == LedgerUrl.parse(url)
+        assert CANARY not in repr(settings) + str(settings.ledger)
+    message = refused(tmp_path, flags={"ledger": url})
+    assert message.startswith("--ledger holds a password")
+    without = url.replace(f":{CANARY}", "")
+    assert load(tmp_path, flags={"ledger": without}).ledger == LedgerUrl.parse(without)
+    assert load(tmp_path, env={variable("ledger"): url}, sandbox=True).ledger is None
+
+
+@pytest.mark.parametrize("place", ["", " ", "/", "sqlite:///x", f"postgresql://me:{CANARY}@h/d"])
+def test_a_place_of_a_flag_of_its_own(tmp_path: Path, place: str) -> None:
+    """It is read as the setting is, and named by its flag where it is wrong."""
+    with pytest.raises(SettingsError, match=r"^--to ") as caught:
+        read_place("--to", place, folder=tmp_path)
+    assert CANARY not in caught.value.message
+    assert read_place("--to", "new.sqlite", folder=tmp_path) == tmp_path / "new.sqlite"
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t "])

@@ -53,6 +53,20 @@ _TABLES: Final = text(
     " AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')"  # an extension's
     " ORDER BY relname <> 'account', relname"
 )
+# Seconds for which a run that was under way when the server went down is given the time to come back.
+_COMES_BACK: Final = 60
+_IS_ALIVE: Final = text("""
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND (classid::bigint << 32) | objid::bigint = :key
+    ) OR EXISTS (
+        SELECT FROM runs
+        WHERE run_id = :run_id AND ended_at IS NULL AND started_at::timestamptz < pg_postmaster_start_time()
+            AND pg_postmaster_start_time() > clock_timestamp() - make_interval(secs => :comes_back)
+    )
+""")
 # What makes commits durable, and the session's own; by the server, not by what a pooler makes of it.
 _TOLD: Final = (
     "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_schema(), pg_backend_pid()"
@@ -307,17 +321,12 @@ class SessionLocks:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
     def is_alive(self, run_id: str) -> bool:
-        """Whether some session holds the run's lock."""
+        """Whether some session holds the run's lock, or may be about to: the server has just been started anew."""
         if run_id in self._held:
             return True
-        query = text(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            " AND (classid::bigint << 32) | objid::bigint = :key)"
-        )
+        values = {"key": _key("run", self._account_id, run_id), "run_id": run_id, "comes_back": _COMES_BACK}
         with self._at_hand() as connection:
-            key = _key("run", self._account_id, run_id)
-            return bool(connection.execute(query, {"key": key}).scalar())
+            return bool(connection.execute(_IS_ALIVE, values).scalar())
 
     def take_again(self, connection: Any) -> None:  # noqa: ANN401 - psycopg's connection
         """In a new session: hold every lock that the one before held, before anything else is done."""

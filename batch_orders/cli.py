@@ -358,6 +358,8 @@ def status(common: Common, *, run: str | None) -> int:
 
     document: dict[str, Any] = {"command": "status", "exit_code": 0}
     with _open_ledger(common) as ledger:
+        if refusal := ledger.refusal():
+            click.echo(f"{refusal.message} {refusal.hint}", err=True)
         if run is None:
             is_plain = not common.as_json
             waiting = [(order, ledger.evidence(order.key, is_plain=is_plain)) for order in ledger.waiting()]

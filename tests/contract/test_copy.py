@@ -226,6 +226,9 @@ def test_the_command_moves_a_ledger(database: LedgerUrl, tmp_path: Path, monkeyp
     assert again.returncode == 2
     assert f"has moved to {there}" in again.stderr
     assert program.json("ledger", "verify", "--ledger", str(there), exit_code=0)["entries"] == 7
+    status = program.run("status", "--ledger", str(here))
+    assert status.returncode == 0
+    assert f"has moved to {there}" in status.stderr
     refused = program.run("settle", made_id(there), "--cancelled", "--ledger", str(here))
     assert refused.returncode == 2
     settled = program.run("settle", made_id(there), "--cancelled", "--ledger", str(there))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger, in_postgres
+from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger, in_postgres, session_locks
 from batch_orders.adapters.ledger.in_postgres import InPostgres
 from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
 from batch_orders.models import Claim, OrderState, Verdict, VerdictKind
@@ -140,7 +140,7 @@ def test_after_a_restart_a_run_is_given_time_to_come_back(
             ends_at = time.monotonic() + 10
             while other.is_alive("r2"):
                 assert time.monotonic() < ends_at
-            monkeypatch.setattr(in_postgres, "_COMES_BACK", 0)
+            monkeypatch.setattr(session_locks, "_COMES_BACK", 0)
             ledger.close()
             while other.is_alive("r1"):
                 assert time.monotonic() < ends_at

@@ -3,9 +3,7 @@
 Writers take turns, as in a file: the audit is one chain. So each transaction that writes begins with one lock, which
 the transaction's end releases, however it ends. Readers see one instant, and wait for nobody.
 
-A run is alive while a *session* holds its lock: the very session that the ledger writes with, so that whatever it
-commits is the work of a run that counted as alive. Where the connection is lost the locks are gone; the next session
-takes them before it does anything else. What others did with the run's orders meanwhile its claims tell it: they fail.
+The session that writes also holds the locks of its runs (`session_locks`), and a lost one is made anew.
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 
 from batch_orders.adapters import postgres
 from batch_orders.adapters.ledger.instants import as_text
+from batch_orders.adapters.ledger.session_locks import SessionLocks, lock_key
 from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.messages import forgetting, ledgers
 
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
 # Seconds between two tries to reach a server that is away.
 _TRY_AGAIN: Final = 0.5
-# Seconds that a new session waits for a lock of ours which the lost one still has: the server has to notice first.
-_LET_GO: Final = 45
 
 _WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -53,20 +50,6 @@ _TABLES: Final = text(
     " AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')"  # an extension's
     " ORDER BY relname <> 'account', relname"
 )
-# Seconds for which a run that was under way when the server went down is given the time to come back.
-_COMES_BACK: Final = 60
-_IS_ALIVE: Final = text("""
-    SELECT EXISTS (
-        SELECT FROM pg_locks
-        WHERE locktype = 'advisory' AND objsubid = 1 AND granted
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND (classid::bigint << 32) | objid::bigint = :key
-    ) OR EXISTS (
-        SELECT FROM runs
-        WHERE run_id = :run_id AND ended_at IS NULL AND started_at::timestamptz < pg_postmaster_start_time()
-            AND pg_postmaster_start_time() > clock_timestamp() - make_interval(secs => :comes_back)
-    )
-""")
 # What makes commits durable, and the session's own; by the server, not by what a pooler makes of it.
 _TOLD: Final = (
     "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_schema(), pg_backend_pid()"
@@ -289,57 +272,4 @@ class InPostgres:
             commit = connection.execute("SHOW synchronous_commit").fetchone()[0]
         if fsync != "on" or commit not in {"on", "remote_apply"}:
             raise LedgerError(ledgers.not_durable(self.place), hint=ledgers.how_to_sync())
-        self._turn = _key("turn", schema)
-
-
-class SessionLocks:
-    """The runs' advisory locks, held by the ledger's own session."""
-
-    def __init__(self, place: LedgerUrl) -> None:
-        self._place = place
-        self._account_id = ""
-        self._held: dict[str, int] = {}
-        self._at_hand: Callable[[], AbstractContextManager[Connection]]
-
-    def belong_to(self, account: Account, at_hand: Callable[[], AbstractContextManager[Connection]]) -> None:
-        """Whose runs these are, and how to get at the session."""
-        self._account_id, self._at_hand = account.id, at_hand
-
-    def begin(self, run_id: str) -> None:
-        """Hold the run's lock until `end`, or the session's own end."""
-        key = _key("run", self._account_id, run_id)
-        with self._at_hand() as connection:
-            if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
-                raise LedgerError(ledgers.failed(self._place, f"another process is the run {run_id}"))
-        self._held[run_id] = key
-
-    def end(self, run_id: str) -> None:
-        """Let the run's lock go. Where the session is lost, it has gone with it."""
-        key = self._held.pop(run_id, None)
-        if key is not None:
-            with suppress(BatchOrdersError), self._at_hand() as connection:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-
-    def is_alive(self, run_id: str) -> bool:
-        """Whether some session holds the run's lock, or may be about to: the server has just been started anew."""
-        if run_id in self._held:
-            return True
-        values = {"key": _key("run", self._account_id, run_id), "run_id": run_id, "comes_back": _COMES_BACK}
-        with self._at_hand() as connection:
-            return bool(connection.execute(_IS_ALIVE, values).scalar())
-
-    def take_again(self, connection: Any) -> None:  # noqa: ANN401 - psycopg's connection
-        """In a new session: hold every lock that the one before held, before anything else is done."""
-        if not self._held:
-            return
-        # The server may not have noticed yet that the old session's other end is gone.
-        connection.execute(f"SET lock_timeout = '{_LET_GO}s'")
-        for key in self._held.values():
-            connection.execute("SELECT pg_advisory_lock(%s)", [key])
-        connection.execute(f"SET lock_timeout = '{postgres.PATIENCE}s'")
-
-
-def _key(*parts: str) -> int:
-    """A lock's number, of 64 bits with a sign."""
-    digest = hashlib.sha256("\0".join(("batch-orders", *parts)).encode()).digest()
-    return int.from_bytes(digest[:8], signed=True)
+        self._turn = lock_key("turn", schema)

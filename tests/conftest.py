@@ -93,6 +93,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--seeds", default="1,2", help="tests/crash: the random seeds, one run for each (histories: the first)"
     )
+    parser.addoption("--shared-orders", default="200", help="tests/cluster: orders that four machines share")
     parser.addoption("--pictures", action="store_true", help="tests/browser: make docs/pictures anew")
     parser.addoption("--histories", default="200", help="tests/histories: histories to generate")
     parser.addoption("--every-point", action="store_true", help="tests/crash: every system call, not a sample of them")

@@ -1,6 +1,6 @@
 """Four machines, one account: a PostgreSQL ledger that they share, and a strict server as the only oracle.
 
-        pytest -s tests/cluster --orders 4000
+        pytest -s tests/cluster --shared-orders 4000
 
 The machines are network namespaces where this system lets us make them. CI orders less; the figures of the command
 above stand in docs/reliability.md.
@@ -113,7 +113,7 @@ def _used(calls: Sequence[Call]) -> float:
 @pytest.mark.timeout(1200)
 def test_machines_share_the_pace(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Each places a sheet of its own: every order is sent once, and never more than the rate come at the server."""
-    each = int(request.config.getoption("--orders")) // _MACHINES
+    each = int(request.config.getoption("--shared-orders")) // _MACHINES
     sheets = []
     for number in range(_MACHINES):
         people = write_sheet(tmp_path / "all.csv", each * _MACHINES).read_text().splitlines(keepends=True)
@@ -139,7 +139,7 @@ def test_workers_are_killed_and_the_database_is_cut_off(
     cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """A worker is killed every 2 s, and the database goes away twice: nothing is sent twice, and nothing is lost."""
-    orders = int(request.config.getoption("--orders"))
+    orders = int(request.config.getoption("--shared-orders"))
     sheet = write_sheet(tmp_path / "hires.csv", orders)
     with BadNights(cluster, cuts=[orders // 3, 2 * orders // 3]) as nights:
         codes: list[int] = []

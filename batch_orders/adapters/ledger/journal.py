@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.queue import Queue
@@ -34,7 +34,7 @@ class Journal(Queue):
             at = self._now()
             taken = connection.execute(
                 update(schema.orders)
-                .where(is_claimed(claim, OrderState.PLANNED))
+                .where(is_claimed(claim, OrderState.PLANNED), ~exists().where(schema.account.c.moved_to.is_not(None)))
                 .values(
                     state=OrderState.SENDING.value,
                     attempts=schema.orders.c.attempts + 1,

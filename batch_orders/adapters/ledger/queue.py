@@ -48,8 +48,14 @@ class Queue(Runs):
             step(connection.connection.driver_connection)
 
     def take(self, worker_id: str, key: str, run_id: str) -> Claim | None:
-        """Claim a queued order for a worker; None where it is not there any more, or somebody has it."""
+        """Claim a queued order for a worker; None where it is not there any more, or somebody has it.
+
+        LedgerError as when a run begins: a worker lives for months, and a ledger may be moved or restored under it.
+        """
         with self._write() as connection:
+            self.refuse_if_moved(connection)
+            if refusal := self._compared_with_mark(connection):
+                raise refusal
             row = connection.execute(select(schema.orders).where(_is_queued(key, run_id))).first()
             if row is None:
                 return None

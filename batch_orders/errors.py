@@ -85,6 +85,10 @@ class RunStoppedError(BatchOrdersError):
     exit_code = 6
 
 
+class OrderTakenError(RunStoppedError):
+    """A worker no longer has this order in hand: its run took it back, or somebody else has it. Nothing was sent."""
+
+
 class UnreachableError(RunStoppedError):
     """Device Hub is unreachable, overloaded or failing."""
 

@@ -85,7 +85,10 @@ class Journal(Protocol):
         """Why nothing more may be sent although the last step was written down; None where all is well."""
 
     def intend(self, claim: Claim, request_hash: str) -> Attempt:
-        """The order is about to be sent (planned → sending). Durable when this returns."""
+        """The order is about to be sent (planned → sending). Durable when this returns.
+
+        OrderTakenError where a worker no longer has it in hand: that is no failure.
+        """
 
     def withdraw(self, attempt: Attempt, verdict: Verdict) -> None:
         """There is proof that nothing was sent or applied (sending → planned)."""
@@ -122,8 +125,8 @@ class Workers(Protocol):
     def hand_over(self, claims: Sequence[Claim]) -> None:
         """Let go of these orders, so that any worker may place them. Durable when this returns."""
 
-    def take_back(self, run_id: str) -> int:
-        """No worker begins an order of this run from now on; how many were still to be begun."""
+    def take_back(self, run_id: str) -> None:
+        """No worker begins an order of this run from now on."""
 
     def are_there(self) -> bool:
         """Whether any worker is alive."""

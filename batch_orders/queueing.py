@@ -73,9 +73,11 @@ class _Watch:
                 await self._line.pause(_LOOK_AGAIN)
 
     async def until_none_is_under_way(self) -> None:
-        """The run has stopped: what workers have begun is theirs to end, and takes no longer than a call does."""
-        ends_at = time.monotonic() + self._line.policy.patience
-        while any(order.busy for order in await self._look()) and time.monotonic() < ends_at:  # noqa: ASYNC110 - it looks
+        """The run has stopped: what workers are sending is theirs to end, and takes no longer than a call does.
+
+        Nothing else is busy any more, but what another run has taken in hand.
+        """
+        while any(order.state is OrderState.SENDING for order in await self._look()):  # noqa: ASYNC110 - it looks
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def _look(self) -> Iterable[Remembered]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from batch_orders import identity
-from batch_orders.errors import BatchOrdersError, LoginLostError, RunStoppedError
+from batch_orders.errors import BatchOrdersError, LoginLostError, OrderTakenError, RunStoppedError
 from batch_orders.messages import outcomes, runs
 from batch_orders.models import Outcome, RowStatus, VerdictKind, order_id
 from batch_orders.stages import evidence as evidence_stage
@@ -138,6 +138,8 @@ class Line:
         def watched() -> _T:
             try:
                 done = step()
+            except OrderTakenError:
+                raise
             except BaseException:
                 self._ledger_failed = True
                 raise
@@ -331,7 +333,7 @@ class _OneOrder:
 
 
 async def send_order(line: Line, claim: Claim) -> Outcome | None:
-    """How a claimed order ended; None where the run stopped before it was sent.
+    """How a claimed order ended; None where the run stopped before it was sent, or the order was taken back.
 
     Nothing is raised: whatever goes wrong stops the line, and must not cut off the other orders on their way.
     """
@@ -341,6 +343,8 @@ async def send_order(line: Line, claim: Claim) -> Outcome | None:
         outcome = await order.send()
         if outcome is not None:
             await line.ended(outcome.status)
+    except OrderTakenError:
+        return None
     except Exception as error:  # noqa: BLE001 - as above
         _stop_for(line.stop, error)
         if outcome is None and order.is_in_doubt:

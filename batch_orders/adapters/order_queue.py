@@ -54,9 +54,9 @@ class OrderQueue:
         """Let go of these orders, so that any worker may place them. Durable when this returns."""
         self._ledger.hand_over(claims, self._put)
 
-    def take_back(self, run_id: str) -> int:
-        """No worker begins an order of this run from now on; how many were still to be begun."""
-        return self._ledger.take_back(run_id)
+    def take_back(self, run_id: str) -> None:
+        """No worker begins an order of this run from now on."""
+        self._ledger.take_back(run_id)
 
     def are_there(self) -> bool:
         """Whether any worker is alive."""

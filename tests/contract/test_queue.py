@@ -10,8 +10,8 @@ import pytest
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.adapters.ledger.copying import copy
 from batch_orders.adapters.ledger.mark import Mark
-from batch_orders.errors import LedgerError, RunStoppedError
-from batch_orders.models import OrderState
+from batch_orders.errors import LedgerError, OrderTakenError, RunStoppedError
+from batch_orders.models import OrderState, Verdict, VerdictKind
 from tests import orders as made
 from tests import raw
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from batch_orders.models import Claim
 
+_NOT_SENT = Verdict(kind=VerdictKind.NOT_SENT, message="Not sent.", evidence="ConnectError")
 _CUT = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'batch-orders'"
 
 
@@ -60,3 +61,23 @@ def test_a_ledger_that_was_restored_under_a_worker_sends_nothing_more(shared_led
     with pytest.raises(LedgerError, match="older"):
         shared_ledger.take("worker", queued.key, "r1")
     assert not shared_ledger.find(queued.key).busy
+
+
+def test_what_was_taken_back_is_not_begun_by_whoever_has_it_in_hand(shared_ledger: Ledger) -> None:
+    """A worker may hold an order for long before its turn comes. Once its run has ended, nobody sends it any more."""
+    queued, sending = _handed_over(shared_ledger, "ana", "ben")
+    held, under_way = (shared_ledger.take("worker", claim.key, "r1") for claim in (queued, sending))
+    assert held is not None
+    assert under_way is not None
+    attempt = shared_ledger.intend(under_way, "hash")
+    shared_ledger.take_back("r1")
+    assert not shared_ledger.find(queued.key).busy
+    with pytest.raises(OrderTakenError):
+        shared_ledger.intend(held, "hash")
+    shared_ledger.withdraw(attempt, _NOT_SENT)  # and its worker would try again
+    assert not shared_ledger.find(sending.key).busy
+    with pytest.raises(OrderTakenError):
+        shared_ledger.intend(under_way, "hash")
+    shared_ledger.end_run("worker", 0)
+    assert shared_ledger.queued() == ()
+    assert shared_ledger.verify() == 2

@@ -126,6 +126,21 @@ def test_an_interrupt_takes_back_what_was_not_begun(program: Program, hub: Hosti
     assert _statuses(tmp_path / "hires.results.csv") == {"ordered": placed, "not_sent": 200 - placed}
 
 
+def test_a_run_that_was_stopped_orders_nothing_more(program: Program, hub: HostileHub, tmp_path: Path) -> None:
+    """Also what a worker has in hand, and would not send before its turn comes, which may be long after the run."""
+    program.settings.update(rate="15/min", patience="2")  # the worker holds four orders: 16 seconds
+    sheet = write_sheet(tmp_path / "hires.csv", 6)
+    with _worker(program) as worker, program.start("submit", sheet, "--yes", "--queue") as run:
+        _until(lambda: len(hub.placed) == 1)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=_PATIENCE)
+        assert _statuses(tmp_path / "hires.results.csv") == {"ordered": 1, "not_sent": 5}
+        time.sleep(6)
+        assert len(hub.placed) == 1
+        assert worker.poll() is None  # which goes on
+        assert program.json("status", exit_code=0)["queue"]["orders"] == 0
+
+
 def test_a_killed_worker_leaves_its_order_unknown_and_the_others_to_the_next(
     program: Program, hub: HostileHub, database: LedgerUrl, tmp_path: Path
 ) -> None:

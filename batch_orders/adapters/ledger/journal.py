@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, insert, select, update
 
 from batch_orders.adapters.ledger import schema
-from batch_orders.adapters.ledger.queue import Queue
+from batch_orders.adapters.ledger.queue import Queue, let_go_where
 from batch_orders.adapters.ledger.runs import is_claimed
-from batch_orders.errors import RunStoppedError
+from batch_orders.errors import OrderTakenError, RunStoppedError
 from batch_orders.messages import ledgers, outcomes
 from batch_orders.models import Attempt, Claim, OrderState, Remembered, Verdict, VerdictKind
 
@@ -29,12 +29,19 @@ class Journal(Queue):
     """planned → sending → ordered, rejected, unknown or, with proof, planned again."""
 
     def intend(self, claim: Claim, request_hash: str) -> Attempt:
-        """The order is about to be sent: planned → sending. Durable when this returns; raises where it is not ours."""
+        """The order is about to be sent: planned → sending. Durable when this returns; raises where it is not ours.
+
+        OrderTakenError where it was a worker's: it goes on with others.
+        """
         with self._write() as connection:
             at = self._now()
             taken = connection.execute(
                 update(schema.orders)
-                .where(is_claimed(claim, OrderState.PLANNED), ~exists().where(schema.account.c.moved_to.is_not(None)))
+                .where(
+                    is_claimed(claim, OrderState.PLANNED),
+                    schema.orders.c.queued_by.is_not_distinct_from(claim.queued_by or None),
+                )
+                .where(~exists().where(schema.account.c.moved_to.is_not(None)))
                 .values(
                     state=OrderState.SENDING.value,
                     attempts=schema.orders.c.attempts + 1,
@@ -45,7 +52,8 @@ class Journal(Queue):
                 .returning(schema.orders.c.attempts)
             ).first()
             if taken is None:
-                raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
+                error = OrderTakenError if claim.queued_by else RunStoppedError
+                raise error(ledgers.claim_lost(), hint=ledgers.how_to_repair())
             tries = select(func.count()).where(schema.attempts.c.order_key == claim.key)
             number = int(connection.execute(tries).scalar() or 0) + 1
             attempt = {"order_key": claim.key, "number": number, "run_id": claim.run_id}
@@ -56,11 +64,16 @@ class Journal(Queue):
             return Attempt(id=inserted[0], number=number, claim=claim)
 
     def withdraw(self, attempt: Attempt, verdict: Verdict) -> None:
-        """There is proof that nothing was sent or applied: sending → planned, still this run's."""
+        """There is proof that nothing was sent or applied: sending → planned, still this run's.
+
+        What its run has taken back meanwhile is nobody's then.
+        """
         with self._write() as connection:
             values: dict[str, Any] = {"state": OrderState.PLANNED.value, "submitted_at": None}
             if verdict.kind is VerdictKind.NOT_SENT:
                 values["attempts"] = schema.orders.c.attempts - 1  # not one byte left, so it was none
+            if attempt.claim.queued_by:
+                values |= let_go_where(schema.orders.c.queued_by.is_(None))
             self._end_attempt(connection, attempt, verdict, values)
 
     def conclude(self, attempt: Attempt, verdict: Verdict) -> Remembered:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, case, func, select, update
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
@@ -71,11 +71,15 @@ class Queue(Runs):
                 queued_by=run_id,
             )
 
-    def take_back(self, run_id: str) -> int:
-        """No worker begins an order of this run from now on; how many were still to be begun."""
+    def take_back(self, run_id: str) -> None:
+        """No worker begins an order of this run from now on, nor tries again one that it is sending.
+
+        A worker may have an order in hand long before its turn comes: it is free at once.
+        """
+        planned = schema.orders.c.state == OrderState.PLANNED.value
         with self._write() as connection:
-            mine = update(schema.orders).where(_is_queued(None, run_id))
-            return int(connection.execute(mine.values(queued_by=None, updated_at=self._now())).rowcount)
+            mine = update(schema.orders).where(schema.orders.c.queued_by == run_id)
+            connection.execute(mine.values(queued_by=None, updated_at=self._now(), **let_go_where(planned)))
 
     def queued(self) -> tuple[tuple[str, str], ...]:
         """Every queued order that nobody has in hand, as its key and its run."""
@@ -104,7 +108,13 @@ class Queue(Runs):
             return bool(connection.execute(select(schema.account.c.line_stopped)).scalar())
 
 
-def _is_queued(key: str | None, run_id: str | None) -> Any:  # noqa: ANN401 - SQLAlchemy's expressions have no simple type
+def let_go_where(condition: Any) -> dict[str, Any]:  # noqa: ANN401 - SQLAlchemy's expressions have no simple type
+    """For an update of orders: whoever has them in hand has them no more, where this holds."""
+    orders = schema.orders.c
+    return {each.name: case((condition, None), else_=each) for each in (orders.claimed_by, orders.claim_token)}
+
+
+def _is_queued(key: str | None, run_id: str | None) -> Any:  # noqa: ANN401 - as above
     """Planned, and in nobody's hands; this order's where it is given, and this run's."""
     orders = schema.orders.c
     conditions = [orders.state == OrderState.PLANNED.value, orders.claimed_by.is_(None)]

@@ -20,7 +20,7 @@ from batch_orders.pipeline import UNEXPECTED
 from batch_orders.sending import Line, send_order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from batch_orders.adapters.ledger import Ledger
     from batch_orders.wiring import World
@@ -84,18 +84,26 @@ class _Bench:
     async def place(self, key: str, run_id: str) -> None:
         """Place one order, if it is still there to be placed."""
         line = self._line
-        try:
+        with self._ending():
             async with self._places, self._turn():
                 # Where the line has stopped the order stays queued: the next sweep of any worker finds it.
                 claim = None if line.stop else await line.write(lambda: self._ledger.take(self._worker_id, key, run_id))
                 if claim is not None and await send_order(line, claim) is not None:
                     self.placed += 1
-        except BatchOrdersError as error:  # the ledger cannot be read or written
-            line.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
 
     async def left_behind(self) -> Iterable[tuple[str, str]]:
         """The queued orders that nobody has in hand."""
-        return await self._line.write(self._ledger.queued)
+        with self._ending():
+            return await self._line.write(self._ledger.queued)
+        return ()
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """A ledger that cannot be read or written ends the worker: no gate opens after that."""
+        try:
+            yield
+        except BatchOrdersError as error:
+            self._line.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import signal
 import time
@@ -11,8 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batch_orders.adapters.device_hub import HubOptions
 from batch_orders.adapters.ledger import Ledger
+from batch_orders.errors import BatchOrdersError
 from batch_orders.models import OrderState
+from batch_orders.settings import Settings
+from batch_orders.wiring import World
+from batch_orders.working import Worked, work
 from tests.crash.waves import write_sheet
 from tests.hostile import HostileHub, Plan
 from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
@@ -27,6 +33,13 @@ if TYPE_CHECKING:
     from tests.program import Process
 
 _PATIENCE = 40.0
+
+
+class _Unwatched:
+    """Nobody watches."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
 
 
 @pytest.fixture
@@ -228,3 +241,33 @@ def test_a_ledger_in_a_file_has_no_queue(tmp_path: Path, hub: HostileHub) -> Non
         assert "this one is a file" in done.stderr
     assert program.run("submit", sheet, "--yes", "--no-wait").returncode == 2
     assert hub.calls == []
+
+
+def test_a_sweep_that_fails_ends_the_worker(
+    database: LedgerUrl, hub: HostileHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot read its ledger says so and ends: alive it would hold orders, and never open a gate again."""
+    with closing(Ledger.create(database)) as ledger:
+        ledger.add_login(hub.base_url, CLIENT_ID)
+    asked: list[int] = []
+
+    def queued(_: Ledger) -> tuple[()]:
+        asked.append(1)
+        if len(asked) == 2:  # the first is at the worker's start
+            raise BatchOrdersError("The ledger cannot be read.")
+        return ()
+
+    monkeypatch.setattr(Ledger, "queued", queued)
+    options = HubOptions(
+        base_url=hub.base_url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout=1.0, patience=1.0
+    )
+    world = World(
+        settings=Settings(), hub=options, host="here", ledger_place=database, is_sandbox=False, progress=_Unwatched()
+    )
+
+    async def for_a_while() -> Worked:
+        async with asyncio.timeout(25):
+            return await work(world)
+
+    worked = asyncio.run(for_a_while())
+    assert (worked.exit_code, worked.stopped) == (1, "The ledger cannot be read.")

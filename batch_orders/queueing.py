@@ -6,9 +6,11 @@ From the hand-over on any worker may place an order, whatever becomes of this pr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from batch_orders.errors import BatchOrdersError
 from batch_orders.messages import outcomes, queues
 from batch_orders.models import OrderState, RowStatus
 
@@ -37,14 +39,23 @@ async def place_by_workers(
     Without `waits` the run stops at once, and the workers go on. With it, whatever ends the waiting early takes back
     what no worker has begun, so that a run that has ended orders nothing more.
     """
-    await line.write(lambda: workers.hand_over(claims))
-    if not waits:
-        line.stop.because(queues.handed_over(len(claims)), hint=queues.how_to_fetch_results(claims[0].run_id))
+    if line.stop:
         return {}
+    run_id = claims[0].run_id
     watch = _Watch(line, workers, memory, claims)
-    await watch.until_all_have_ended()
+    try:
+        await line.write(lambda: workers.hand_over(claims))
+        if not waits:
+            line.stop.because(queues.handed_over(len(claims)), hint=queues.how_to_fetch_results(run_id))
+            return {}
+        await watch.until_all_have_ended()
+    except BatchOrdersError:
+        # The ledger failed; the hand-over may have been committed all the same.
+        with contextlib.suppress(BatchOrdersError):
+            await line.write(lambda: workers.take_back(run_id))
+        raise
     if watch.waiting:
-        await line.write(lambda: workers.take_back(claims[0].run_id))
+        await line.write(lambda: workers.take_back(run_id))
         await watch.until_none_is_under_way()
     return watch.ended
 

@@ -58,6 +58,7 @@ _LIBRARIES = (
     "httpcore",
     "httpx",
     "pandera",
+    "procrastinate",
     "psycopg",
     "sqlalchemy",
     "uvicorn",

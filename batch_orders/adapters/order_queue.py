@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
 from batch_orders.adapters import postgres
-from batch_orders.errors import SettingsError
-from batch_orders.messages import queues
+from batch_orders.errors import BatchOrdersError, SettingsError
+from batch_orders.messages import ledgers, queues
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
     from batch_orders.adapters.ledger import Ledger
     from batch_orders.models import Claim
@@ -45,8 +44,6 @@ class OrderQueue:
         except ImportError:
             raise SettingsError(queues.needs_procrastinate(), hint=queues.how_to_install_it()) from None
         self._library = procrastinate
-        # It tells of every job; our own log says what becomes of each order.
-        logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
     # As a run that has its orders placed -----------------------------------------------------------------------------
 
@@ -89,6 +86,8 @@ class OrderQueue:
 
         `left_behind` gives the orders that no worker has and that are not placed: the jobs that are missing of them
         are made anew. What was begun is seen to its end.
+
+        BatchOrdersError where the queue's own connections are lost.
         """
         connector = self._library.PsycopgConnector(
             kwargs=postgres.options(self._place), min_size=1, max_size=4, timeout=postgres.PATIENCE
@@ -110,7 +109,7 @@ class OrderQueue:
 
         self._ledger.within(self._make_tables)
         app.periodic(cron=_EVERY)(app.task(name=_SWEEP, queue=_QUEUE, queueing_lock=_SWEEP)(sweep))
-        async with app.open_async():
+        async with self._explained(), app.open_async():
             await sweep()
             worker = asyncio.create_task(
                 app.run_worker_async(
@@ -124,6 +123,17 @@ class OrderQueue:
                 )
             )
             await _until(worker, stop)
+            # It also ends, without a word, where one of its connections was lost.
+            if not stop.is_set() and (not until_empty or await left_behind()):
+                raise BatchOrdersError(queues.lost(), hint=ledgers.how_to_reconnect())
+
+    @contextlib.asynccontextmanager
+    async def _explained(self) -> AsyncIterator[None]:
+        """What the queue's own connections say becomes an error that says what it is about."""
+        try:
+            yield
+        except self._library.exceptions.ConnectorException as error:
+            raise BatchOrdersError(queues.lost(), hint=ledgers.how_to_reconnect()) from error
 
     async def _bury_jobs(self, app: Any) -> None:  # noqa: ANN401 - Procrastinate's App
         """Take out what a worker had that has been silent for long."""

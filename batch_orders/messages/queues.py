@@ -58,6 +58,11 @@ def worker_ended(orders: int, stopped: str) -> str:
     return f"{stopped} The worker dealt with {which}.".strip()
 
 
+def lost() -> str:
+    """The queue's own connections to the database failed."""
+    return "The worker lost its queue: the database did not answer. What it had begun has ended, the rest stays queued."
+
+
 def status_line(workers: int, queued: int) -> str:
     """What `status` says of workers and the queue; "" where there is nothing to say."""
     if not workers and not queued:

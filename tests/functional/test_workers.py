@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import signal
 import time
 from collections import Counter
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_orders.places import LedgerUrl
+    from tests import postgres as postgresql
     from tests.program import Process
 
 _PATIENCE = 40.0
@@ -271,3 +273,22 @@ def test_a_sweep_that_fails_ends_the_worker(
 
     worked = asyncio.run(for_a_while())
     assert (worked.exit_code, worked.stopped) == (1, "The ledger cannot be read.")
+
+
+def test_a_worker_that_loses_its_queue_says_so(
+    own_postgres: postgresql.Server, hub: HostileHub, tmp_path: Path
+) -> None:
+    """It ends with 1, so that it is started again, and in words, also where the server is back in a moment."""
+    settings = {"base_url": hub.base_url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    program = Program(tmp_path, settings | {"ledger": str(own_postgres.url)})
+    assert program.run("init", "--new").returncode == 0
+    with program.start("worker", "--json") as process:
+        _until(lambda: len(program.json("status", exit_code=0)["queue"]["workers"]) == 1)
+        time.sleep(1)  # until it listens
+        own_postgres.stop()
+        time.sleep(1)
+        own_postgres.start()
+        out, err = process.communicate(timeout=_PATIENCE)
+    assert process.returncode == 1
+    assert "lost its queue" in err
+    assert json.loads(out)["exit_code"] == 1

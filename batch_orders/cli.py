@@ -230,7 +230,7 @@ def worker(common: Common, *, until_empty: bool) -> int:
 
     with _world(common, sandbox=False) as world:
         world.progress.note(queues.worker_begins(world.host))
-        worked = _run(world, working.work(world, until_empty=until_empty))
+        worked = _run(world, working.work(world, until_empty=until_empty), told_to_end=0)
     document = {
         "command": "worker",
         "orders": worked.orders,
@@ -913,14 +913,17 @@ def _open_ledger(common: Common, settings: Settings | None = None) -> Iterator[A
         yield ledger
 
 
-def _run(world: World, steps: Coroutine[Any, Any, _T]) -> _T:
-    """Run to the end. The first interrupt stops new orders and lets those in flight finish; a second leaves at once."""
+def _run(world: World, steps: Coroutine[Any, Any, _T], *, told_to_end: int = _INTERRUPTED) -> _T:
+    """Run to the end. The first interrupt stops new orders and lets those in flight finish; a second leaves at once.
+
+    `told_to_end` is the exit code after the first: a worker has no end of its own.
+    """
     import asyncio  # noqa: PLC0415 - costly
 
     from batch_orders.messages import runs  # noqa: PLC0415 - costly
 
     def stop() -> None:
-        world.stop.because(runs.interrupted())
+        world.stop.because(runs.interrupted(), exit_code=told_to_end)
         world.progress.note(runs.interrupting())
 
     async def main() -> _T:

@@ -292,3 +292,12 @@ def test_a_worker_that_loses_its_queue_says_so(
     assert process.returncode == 1
     assert "lost its queue" in err
     assert json.loads(out)["exit_code"] == 1
+
+
+def test_a_worker_that_is_told_to_end_has_not_failed(program: Program) -> None:
+    """An interrupt, or SIGTERM: whoever looks after it is not to start it again."""
+    with program.start("worker", "--json") as process:
+        _until(lambda: len(program.json("status", exit_code=0)["queue"]["workers"]) == 1)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=_PATIENCE)
+    assert process.returncode == 0

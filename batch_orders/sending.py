@@ -25,6 +25,7 @@ from batch_orders.errors import BatchOrdersError, LoginLostError, OrderTakenErro
 from batch_orders.messages import outcomes, runs
 from batch_orders.models import Outcome, RowStatus, VerdictKind, order_id
 from batch_orders.stages import evidence as evidence_stage
+from batch_orders.stages.report import EXIT_UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -193,7 +194,8 @@ class Line:
         if status is RowStatus.UNKNOWN:
             self._unknown_in_a_row += 1
             if self._unknown_in_a_row >= (1 if self.careful else UNKNOWNS_IN_A_ROW):
-                self.stop.because(runs.line_stopped(self._unknown_in_a_row), hint=runs.how_to_settle())
+                told = runs.line_stopped(self._unknown_in_a_row)
+                self.stop.because(told, hint=runs.how_to_settle(), exit_code=EXIT_UNKNOWN)
                 await self.write(lambda: self.journal.mark_line(stopped=True))
             return
         self._unknown_in_a_row = 0

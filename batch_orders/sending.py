@@ -307,6 +307,8 @@ class _OneOrder:
         except BatchOrdersError as error:
             # What was answered is told all the same: it may be the only trace of the order.
             self._attempt = None
+            if verdict.order_number:  # a worker has no results sheet
+                line.progress.note(outcomes.number_not_recorded(order_id(self._claim.key), verdict.order_number))
             line.stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
             message = outcomes.not_recorded(f"{verdict.message} {verdict.order_number}".strip())
             return Outcome(status=RowStatus.UNKNOWN, message=message, attempts=attempt.number)

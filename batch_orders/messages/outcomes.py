@@ -148,6 +148,14 @@ def not_recorded(answer: str) -> str:
     return f"{answer} The ledger could not record this (is the disk full?), so it counts as unknown until settled."
 
 
+def number_not_recorded(order: str, order_number: str) -> str:
+    """An order was placed, and the ledger does not say so: for whoever settles it."""
+    return (
+        f"The order {order} was placed under the number {_quote(order_number)}, but the ledger could not record this. "
+        f"It counts as unknown there: settle it with `batch-orders settle {order} --placed NUMBER`."
+    )
+
+
 def forgotten(state: OrderState) -> str:
     """What is left to tell of an order whose personal data was removed; "" where there is nothing to tell."""
     return _FORGOTTEN.get(state, "")

@@ -37,11 +37,31 @@ if TYPE_CHECKING:
 _PATIENCE = 40.0
 
 
-class _Unwatched:
-    """Nobody watches."""
+class _Watched:
+    """Who watches hears the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
+        return self.notes.append if name == "note" else lambda *_: None
+
+
+def _work(database: LedgerUrl, hub: HostileHub, *, until_empty: bool = False) -> tuple[Worked, list[str]]:
+    """A worker in this process, which ends by itself: how it ended, and what it said on the way."""
+    options = HubOptions(
+        base_url=hub.base_url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout=1.0, patience=1.0
+    )
+    watched = _Watched()
+    world = World(
+        settings=Settings(), hub=options, host="here", ledger_place=database, is_sandbox=False, progress=watched
+    )
+
+    async def for_a_while() -> Worked:
+        async with asyncio.timeout(25):
+            return await work(world, until_empty=until_empty)
+
+    return asyncio.run(for_a_while()), watched.notes
 
 
 @pytest.fixture
@@ -260,19 +280,28 @@ def test_a_sweep_that_fails_ends_the_worker(
         return ()
 
     monkeypatch.setattr(Ledger, "queued", queued)
-    options = HubOptions(
-        base_url=hub.base_url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout=1.0, patience=1.0
-    )
-    world = World(
-        settings=Settings(), hub=options, host="here", ledger_place=database, is_sandbox=False, progress=_Unwatched()
-    )
-
-    async def for_a_while() -> Worked:
-        async with asyncio.timeout(25):
-            return await work(world)
-
-    worked = asyncio.run(for_a_while())
+    worked, _ = _work(database, hub)
     assert (worked.exit_code, worked.stopped) == (1, "The ledger cannot be read.")
+
+
+def test_a_number_that_cannot_be_recorded_is_told(
+    program: Program, database: LedgerUrl, hub: HostileHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No results sheet of a worker's has it: what it says is the only trace of the order."""
+
+    def conclude(*_: object) -> None:
+        raise BatchOrdersError("The ledger cannot be written.")
+
+    sheet = write_sheet(tmp_path / "hires.csv", 1)
+    program.json("submit", sheet, "--yes", "--queue", "--no-wait", exit_code=6)
+    monkeypatch.setattr(Ledger, "conclude", conclude)
+    worked, notes = _work(database, hub, until_empty=True)
+    assert worked.exit_code == 1
+    (call,) = hub.placed
+    (told,) = [note for note in notes if call.order_number in note]
+    with closing(Ledger(database)) as ledger:
+        (order,) = ledger.orders(OrderState.UNKNOWN)
+    assert order.key[:12] in told
 
 
 def test_a_worker_that_loses_its_queue_says_so(

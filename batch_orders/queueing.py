@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from batch_orders.errors import BatchOrdersError
 from batch_orders.messages import outcomes, queues
-from batch_orders.models import OrderState, RowStatus
+from batch_orders.models import OrderState, Outcome, RowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from batch_orders.models import Claim, Outcome, Remembered
+    from batch_orders.models import Claim, Remembered
     from batch_orders.ports import Memory, Workers
     from batch_orders.sending import Line
 
@@ -47,7 +47,7 @@ async def place_by_workers(
         await line.write(lambda: workers.hand_over(claims))
         if not waits:
             line.stop.because(queues.handed_over(len(claims)), hint=queues.how_to_fetch_results(run_id))
-            return {}
+            return {claim.key: Outcome(status=RowStatus.NOT_SENT, message=outcomes.queued()) for claim in claims}
         await watch.until_all_have_ended()
     except BatchOrdersError:
         # The ledger failed; the hand-over may have been committed all the same.

@@ -279,6 +279,11 @@ def left_over() -> str:
     return "Not sent: the run stopped before its turn. Submit the sheet again to go on."
 
 
+def queued() -> str:
+    """The order was handed to the workers, and none has begun it."""
+    return "Not placed yet: it waits for a worker, who places it by itself. This run's results tell later how it ended."
+
+
 def beyond_limit() -> str:
     """--limit was reached before the order's turn."""
     return "Not sent: --limit was reached before its turn. Submit the sheet again without --limit to go on."

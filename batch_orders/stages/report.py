@@ -487,7 +487,7 @@ def _outcome_now(remembered: Remembered, run_id: str) -> Outcome:
         case OrderState.ORDERED | OrderState.REJECTED | OrderState.UNKNOWN:
             status, message = RowStatus(remembered.state.value), remembered.message
         case _:
-            waits = remembered.message or outcomes.left_over()
+            waits = remembered.message or (outcomes.queued() if remembered.queued_by else outcomes.left_over())
             status, message = RowStatus.NOT_SENT, outcomes.busy() if remembered.busy else waits
     return remembered.outcome(status, message)
 

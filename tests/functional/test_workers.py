@@ -127,6 +127,9 @@ def test_nobody_waits(program: Program, hub: HostileHub, tmp_path: Path) -> None
     document = program.json("submit", sheet, "--yes", "--queue", "--no-wait", exit_code=6)
     assert document["counts"]["not_sent"] == 3
     assert f"results {document['run_id']}" in document["stopped"]
+    later = program.json("results", document["run_id"], exit_code=6)
+    messages = [order["message"] for order in document["orders"] + later["orders"]]
+    assert all(message.startswith("Not placed yet: it waits for a worker") for message in messages), messages
     assert hub.placed == []
     assert program.json("status", exit_code=0)["queue"] == {"workers": [], "orders": 3}
     worked = program.json("worker", "--until-empty", exit_code=0)

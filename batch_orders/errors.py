@@ -9,6 +9,7 @@ BatchOrdersError             what went wrong, and a hint; exit 1 unless a group 
 │   └── LoginRefusedError    Device Hub refuses the login or the account
 ├── SheetError        (3)    the sheet cannot be read; carries findings where it has any
 └── RunStoppedError   (6)    the run cannot go on now; run the same command again
+    ├── OrderTakenError      a worker does not have an order in hand any more
     ├── UnreachableError     Device Hub is unreachable, overloaded or failing
     └── LoginLostError       the login stopped working in the middle of a run
 """

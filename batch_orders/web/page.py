@@ -103,29 +103,38 @@ class Page:
             raise HTTPException(403, words.not_theirs_to_change(self.who(draft.owner)))
         return draft
 
-    def runs_of(self, person: Person) -> set[str] | None:
-        """The runs of this person's sheets; None where they see all."""
+    def runs_of(self, person: Person, ledger: Ledger) -> set[str] | None:
+        """The runs of this person's sheets; None where they see all.
+
+        The ledger knows whose a run was when the upload is gone, and the upload when the ledger has forgotten the run.
+        """
         if person.sees_all:
             return None
-        return {run_id for draft in self.drafts.all() if draft.owner == person.name for run_id in draft.runs}
+        kept = {run_id for draft in self.drafts.all() if draft.owner == person.name for run_id in draft.runs}
+        return kept | {run.run_id for run in ledger.runs() if owner_of(run) == person.name}
 
     async def kept_run(self, person: Person, run_id: str) -> KeptRun:
         """A run that this person may see; HTTPException 404."""
-        found: KeptRun | None = await self.in_ledger(lambda ledger: self.records.run(ledger, run_id))
-        mine = self.runs_of(person)
-        if found is None or not (mine is None or run_id in mine or owner_of(found.run) == person.name):
+
+        def ask(ledger: Ledger) -> KeptRun | None:
+            mine = self.runs_of(person, ledger)
+            return self.records.run(ledger, run_id) if mine is None or run_id in mine else None
+
+        found: KeptRun | None = await self.in_ledger(ask)
+        if found is None:
             raise HTTPException(404, words.no_such_run())
         return found
 
     async def waiting(self, person: Person) -> tuple[tuple[Remembered, ...], tuple[HeldOrder, ...]]:
         """The orders that wait for somebody and that this person may see: by the ledger, and held by a run."""
-        waiting, held = await self.in_ledger(lambda ledger: (ledger.waiting(), self.records.held(ledger)))
-        mine = self.runs_of(person)
+        waiting, held, mine = await self.in_ledger(
+            lambda ledger: (ledger.waiting(), self.records.held(ledger), self.runs_of(person, ledger))
+        )
         if mine is None:
             return waiting, held
         return (
             tuple(order for order in waiting if order.run_id in mine),
-            tuple(each for each in held if each.run.run_id in mine or owner_of(each.run) == person.name),
+            tuple(each for each in held if each.run.run_id in mine),
         )
 
     def asked(self, person: Person) -> tuple[Draft, ...]:

@@ -16,7 +16,6 @@ from batch_orders.errors import LedgerError
 from batch_orders.messages import page as words
 from batch_orders.models import OrderState, RowStatus, Severity, order_id
 from batch_orders.web.page import new_draft, page_of, person_of
-from batch_orders.web.records import owner_of
 from batch_orders.web.sheets import as_download
 
 if TYPE_CHECKING:
@@ -47,8 +46,8 @@ async def show_runs(request: Request) -> Response:
     page, person = page_of(request), person_of(request)
 
     def ask(ledger: Ledger) -> list[tuple[RunRecord, str]]:
-        mine = page.runs_of(person)
-        seen = [run for run in ledger.runs() if mine is None or run.run_id in mine or owner_of(run) == person.name]
+        mine = page.runs_of(person, ledger)
+        seen = [run for run in ledger.runs() if mine is None or run.run_id in mine]
         return [(run, _how_it_ended(page, ledger, run)) for run in seen[:_RUNS_SHOWN]]
 
     runs = await page.in_ledger(ask)

@@ -253,11 +253,11 @@ async def _order_to_settle(page: Page, person: Person, name: str) -> Remembered:
     """An order that this person may settle; HTTPException 403 or 404."""
     if not person.may_upload:
         raise HTTPException(403, words.may_only_look())
+    found: Remembered
     try:
-        found: Remembered = await page.in_ledger(lambda ledger: ledger.find(name))
+        found, mine = await page.in_ledger(lambda ledger: (ledger.find(name), page.runs_of(person, ledger)))
     except LedgerError:
         raise HTTPException(404, words.no_such_order()) from None
-    mine = page.runs_of(person)
     if order_id(found.key) != name or not (mine is None or found.run_id in mine):
         raise HTTPException(404, words.no_such_order())
     return found

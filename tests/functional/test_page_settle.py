@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,3 +224,22 @@ def test_nobody_of_a_team_is_you(tmp_path: Path) -> None:
         assert 'data-label="By">whoever had the link<' in pages[0].text
         assert "asked them (whoever had the link, on the page)" in pages[2].text
         assert "uploaded by whoever had the link" in pages[4].text
+
+
+def test_an_order_outlives_its_upload(tmp_path: Path) -> None:
+    """When the uploaded sheet is removed after its days, its uploader sees and settles what waits; nobody else does."""
+    users, ledger = team(tmp_path, ann="uploader", eve="uploader"), tmp_path / "orders.sqlite"
+    program = Program(tmp_path, {"users_file": str(users.path)})
+    arguments = ("--sandbox", "--ledger", str(ledger), "--fault", "close_after_placing=1")
+    with serving(program, *arguments) as served:
+        ann, eve = served.log_in("ann", PASSWORD), served.log_in("eve", PASSWORD)
+        run = _ordered(ann, _sheet("old"))
+        for upload in (tmp_path / "orders.sqlite.page" / "uploads").iterdir():
+            shutil.rmtree(upload)
+        assert "old@example.com" in ann.get(f"/runs/{run}").text
+        order = _id(_card(ann.get("/waiting").text, "old"))
+        assert "To settle (1)" in ann.get("/").text
+        assert "old@example.com" not in eve.get("/waiting").text
+        fields = {"verdict": "placed", "number": "found1", "sure": "yes"}
+        assert eve.post(f"/waiting/{order}/settle", **fields).status_code == 404
+        assert "counts as ordered" in ann.post(f"/waiting/{order}/settle", **fields).text

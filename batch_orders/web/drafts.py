@@ -114,6 +114,19 @@ class Draft:
         """The draft with a second person's no: whoever approved it, it is asked for anew."""
         return dataclasses.replace(self, asked=False, approval=None, said=(*self.said, word)[-_MOST_SAID:])
 
+    def releasing(self, order: str, note: str) -> Draft:
+        """The draft with a held order sent on purpose, and why; as it is where that was said before."""
+        if order in self.released:
+            return self
+        notes = "; ".join(part for part in (self.note, note) if part)
+        return dataclasses.replace(self, released=(*self.released, order), note=notes)
+
+    def holding(self, order: str) -> Draft:
+        """The draft with an order held again; where nothing is sent on purpose any more, no note says why it is."""
+        released = tuple(each for each in self.released if each != order)
+        note = self.note if released or self.retry_rejected else ""
+        return dataclasses.replace(self, released=released, note=note)
+
     @property
     def cells(self) -> Mapping[Cell, str]:
         """What stands in the mended cells now."""

@@ -197,27 +197,26 @@ async def leave_out(
 
 
 @router.post("/sheets/{draft_id}/release")
-async def release(
+async def release(  # noqa: PLR0917 - the form's own fields
     request: Request,
     draft_id: str,
     order: Annotated[str, Form()],
     note: Annotated[str, Form()] = "",
+    hold: Annotated[str, Form()] = "",
     back: Annotated[str, Form()] = "",
 ) -> Response:
-    """Send a held order on purpose, or (where it was to be sent) hold it again."""
+    """Send a held order on purpose; or, with `hold`, hold it again."""
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
     _, plan = await _judged_for_a_change(page, draft)
     if order not in {order_id(decision.key) for decision in plan.decisions if decision.key}:
         raise HTTPException(400, "There is no such order in this sheet.")
-
-    def changed(draft: Draft) -> Draft:
-        kept = tuple(each for each in draft.released if each != order)
-        notes = "; ".join(part for part in (draft.note, note.strip()[:_LONGEST_TEXT]) if part)
-        is_new = order not in draft.released
-        return dataclasses.replace(draft, released=(*kept, order) if is_new else kept, note=notes)
-
-    return _to(_change(page, draft, changed), back, "#mend")
+    note = note.strip()[:_LONGEST_TEXT]
+    return _to(
+        _change(page, draft, lambda draft: draft.holding(order) if hold else draft.releasing(order, note)),
+        back,
+        "#mend",
+    )
 
 
 @router.get("/sheets/{draft_id}/columns")

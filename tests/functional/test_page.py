@@ -184,6 +184,25 @@ def test_a_held_order_is_released_with_a_note(visitor: Visitor) -> None:
     assert "two people" in ended.text
 
 
+def test_send_it_anyway_never_holds(visitor: Visitor) -> None:
+    """Pressed twice, or in a window that is older, it stays sent on purpose; “Undo” holds it, and its note is gone."""
+    rows = [_row("pair"), _row("pair+work"), _row("alone")]
+    draft = _sent(visitor, "pair.csv", "\n".join([_HEADERS, *(row.replace("Pair+Work", "Pair") for row in rows)]))
+    order = re.findall(r'name="order" value="([0-9a-f]{12})"', visitor.review(draft).text)[0]
+    for _ in range(2):
+        visitor.post(f"/sheets/{draft}/release", order=order, note="really two")
+    shown = visitor.review(draft).text
+    assert _headline(shown) == "2 of 3 orders are ready"
+    assert visitor.confirm(draft)[0].text.count("really two") == 1
+    undo = re.search(r"<form(?:(?!</form>).)*Undo: hold the order.*?</form>", shown, re.DOTALL)
+    assert undo
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', undo[0]))
+    for _ in range(2):
+        visitor.post(f"/sheets/{draft}/release", **fields)
+    assert _headline(visitor.review(draft).text) == "1 of 3 orders is ready"
+    assert "really two" not in visitor.ended(visitor.order(draft)).text
+
+
 def test_the_rest_is_mended_and_sent_from_the_results(visitor: Visitor) -> None:
     """After a run its sheet goes on where it stands: what was ordered is not ordered again."""
     draft = _sent(visitor, "rest.csv", "\n".join([_HEADERS, _row("resta"), _row("restb", quantity="none")]))

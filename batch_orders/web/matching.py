@@ -19,7 +19,7 @@ from anyio.to_thread import run_sync
 from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.adapters.private_files import replace_private
 from batch_orders.adapters.sheet_reader import read_sheet
-from batch_orders.errors import UsageError
+from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages import page as words
 from batch_orders.messages.mappings import join_line, toml_list, toml_text
 from batch_orders.messages.outcomes import COLUMN_NAMES
@@ -27,6 +27,7 @@ from batch_orders.models import NEEDED, Column, ColumnSource, MappingFile
 from batch_orders.stages.columns import known_column
 from batch_orders.stages.columns.propose import propose
 from batch_orders.stages.validate.places import effective_country
+from batch_orders.web.judging import request_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,6 +170,21 @@ def remembered(page: Page, draft: Draft) -> str:
         return ""
     sheet = _foreign(page, draft)
     return known.get(_key(draft.owner, tuple(dict.fromkeys(header for header in sheet.headers if header.strip()))), "")
+
+
+def reads_alike(page: Page, draft: Draft, text: str) -> bool:
+    """Whether the same cells of the file are read with this mapping as with the draft's, so that mends still fit."""
+    content, world = page.drafts.content(draft), page.world
+
+    def read(mapping: str) -> tuple[object, ...]:
+        raw = dataclasses.replace(draft, mapping=mapping, steps=())
+        sheet = request_for(raw, content, world).read(world.settings.limits)
+        return sheet.sheet_name, sheet.header_row, sheet.first_column, len(sheet.headers), sheet.row_numbers
+
+    try:
+        return read(draft.mapping) == read(text)
+    except SheetError:
+        return False
 
 
 def _foreign(page: Page, draft: Draft) -> Sheet:

@@ -230,7 +230,10 @@ async def show_columns(request: Request, draft_id: str) -> Response:
 
 @router.post("/sheets/{draft_id}/columns")
 async def match_columns(request: Request, draft_id: str) -> Response:
-    """Read the sheet with these columns from now on, and remember them for sheets with the same headers."""
+    """Read the sheet with these columns from now on, and remember them for sheets with the same headers.
+
+    What was mended stays, unless other rows than before are read now.
+    """
     page = page_of(request)
     draft = page.draft(person_of(request), draft_id, to_change=True)
     form = await request.form()
@@ -243,7 +246,8 @@ async def match_columns(request: Request, draft_id: str) -> Response:
             request, "columns.html", 400, step=2, draft=draft, view=view, trouble=words.on_page(error.message)
         )
     await run_sync(matching.remember, page, draft, view, text)
-    return _to(_change(page, draft, lambda draft: dataclasses.replace(draft, mapping=text, steps=())))
+    stays = await run_sync(matching.reads_alike, page, draft, text)
+    return _to(_change(page, draft, lambda d: dataclasses.replace(d, mapping=text, steps=d.steps if stays else ())))
 
 
 @router.get("/sheets/{draft_id}/confirm")

@@ -112,6 +112,29 @@ def test_foreign_columns_are_matched_once(visitor: Visitor) -> None:
     assert _headline(visitor.review(again).text) == "The order is ready"
 
 
+def test_what_was_mended_stays_when_the_columns_are_matched_anew(visitor: Visitor) -> None:
+    """Whoever goes back to the columns, and changes one of them or none, keeps their mends; each can be undone."""
+    headers = _HEADERS.replace("Email", "Who").replace("City", "Place")
+    draft = _sent(visitor, "anew.csv", f"{headers}\n{_row('anew', quantity='two')}\n")
+    names = (
+        "firstname lastname phone_number shipping_address shipping_city shipping_state shipping_zip shipping_country"
+    )
+    ours = ["email", *names.split(), "product_title", "quantity"]
+    chosen = {f"{name}.0": header for name, header in zip(ours, headers.split(","), strict=True)}
+    visitor.post(f"/sheets/{draft}/columns", **chosen)
+    visitor.review(draft)
+    visitor.post(f"/sheets/{draft}/mend", row=2, column=11, after="2")
+    assert _headline(visitor.review(draft).text) == "The order is ready"
+    for changed in ({}, {"shipping_state.0": "", "shipping_state.always": "CA"}):
+        visitor.post(f"/sheets/{draft}/columns", **chosen | changed)
+        shown = visitor.review(draft, "?show=all&columns=all").text
+        assert "“two” → “2”" in shown
+        assert shown.count("(mended)") == 1
+    step = re.findall(r'name="step" value="([0-9a-f]+)"', shown)
+    visitor.post(f"/sheets/{draft}/undo", step=step[0])
+    assert "“two” → “2”" not in visitor.review(draft).text
+
+
 def test_a_column_that_is_always_the_same_and_items_in_columns(visitor: Visitor) -> None:
     """A constant stands for every row, and a column of numbers says how many of what."""
     headers = "Email,First name,Last name,Phone number,Shipping address,City,State,ZIP,Mice"

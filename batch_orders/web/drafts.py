@@ -186,7 +186,10 @@ class Drafts:
         return draft
 
     def find(self, draft_id: str) -> Draft | None:
-        """The draft of this id; None where there is none, or not any more."""
+        """The draft of this id; None where there is none, or not any more, or where its file makes no sense.
+
+        A damaged file, or one of a later version, costs that sheet, and not the page with all the others.
+        """
         if not _ID.match(draft_id):
             return None
         path = self._folder / draft_id / "draft.json"
@@ -197,7 +200,7 @@ class Drafts:
             if known is None or known[0] != file:
                 # A change in between makes it another file than the one that is noted, so that it is read again.
                 known = self._known[draft_id] = (file, _read(json.loads(path.read_bytes())))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self._known.pop(draft_id, None)
             return None
         return known[1]

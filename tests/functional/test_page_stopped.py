@@ -158,8 +158,9 @@ def test_nothing_private_in_logs(tmp_path: Path, hub: RunningHub) -> None:
         (tmp_path / "ledger.sqlite.page" / "uploads" / broken / "sheet").unlink()
         ann.post(f"/sheets/{broken}/mend", row=2, column=2, after="Veryprivate")
         ann.get(f"/sheets/{broken}")
+        assert ann.client.get(f"/sheets/{broken}/columns").status_code == 500
         (tmp_path / "ledger.sqlite.page" / "uploads" / broken / "draft.json").write_text('{"name": "Veryprivate"}')
-        assert ann.client.get(f"/sheets/{broken}").status_code == 500
+        assert ann.client.get(f"/sheets/{broken}").status_code == 404
         (tmp_path / "ledger.sqlite.page" / "uploads" / broken / "draft.json").unlink()
         users.path.write_text('{"Veryprivate": 1}')
         assert ann.client.get("/runs").status_code == 500

@@ -52,6 +52,24 @@ def test_a_draft_of_an_older_version_comes_back(tmp_path: Path) -> None:
     assert drafts.find(draft.id) == draft
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff{", b"[]", b"{}", b'{"later": 1}'])
+def test_a_damaged_draft_is_none(tmp_path: Path, content: bytes) -> None:
+    """Neither it, nor one that a later version wrote, keeps the others from being shown, or from being swept."""
+    now = [1_000.0]
+    drafts = Drafts(tmp_path / "page", clock=lambda: now[0])
+    damaged, other = (drafts.add(name, b"", owner="ana") for name in ("one.csv", "two.csv"))
+    folder = tmp_path / "page" / "uploads" / damaged.id
+    (folder / "draft.json").write_bytes(content)
+    assert drafts.find(damaged.id) is None
+    assert drafts.all() == (other,)
+    os.utime(folder, (1_000.0, 1_000.0))
+    now[0] += 50.0
+    assert drafts.sweep(100.0) == 0
+    now[0] += 100.0
+    assert drafts.sweep(100.0) == 2
+    assert not folder.exists()
+
+
 def test_what_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
     """The same draft as before, until it is changed, by whomever, or gone."""
     drafts, others = Drafts(tmp_path / "page"), Drafts(tmp_path / "page")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from batch_orders.adapters.results_layout import findings_by_cell
 from batch_orders.messages import page as words
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from batch_orders.models import Catalog, Finding, Mapped, Plan, Report
     from batch_orders.web.drafts import Draft
 
-ROWS_A_PAGE = 50
+_Thing = TypeVar("_Thing")
+
+# Rows, orders, runs or sheets.
+LINES_A_PAGE = 50
 _MOST_SUGGESTED = 3
 _MOST_GROUPS = 40
 _MOST_COLUMNS = 2
@@ -161,14 +164,20 @@ class Look:
     ignores_dates: bool = False
 
 
+def paged(things: Sequence[_Thing], at: int) -> tuple[Sequence[_Thing], int, int]:
+    """What stands on page `at` (the nearest that there is), which page that is, and how many there are."""
+    pages = max(1, -(-len(things) // LINES_A_PAGE))
+    at = min(max(at, 1), pages)
+    return things[(at - 1) * LINES_A_PAGE : at * LINES_A_PAGE], at, pages
+
+
 def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Look) -> Review:
     """The whole view of a judged sheet."""
     grid = _Grid(draft, report, plan)
     chips = grid.chips()
     show = look.show if any(chip.name == look.show for chip in chips) else chips[0].name
     rows = grid.rows_of(show)
-    pages = max(1, -(-len(rows) // ROWS_A_PAGE))
-    page = min(max(look.page, 1), pages)
+    shown, page, pages = paged(rows, look.page)
     columns, is_stacked = grid.columns(rows, every=look.every_column)
     statuses = Counter(order.status for order in report.orders)
     ready, done = len(plan.to_send), sum(statuses[status] for status in _DONE)
@@ -189,9 +198,7 @@ def review(draft: Draft, report: Report, plan: Plan, catalog: Catalog, look: Loo
         show=show,
         headers=tuple(report.mapped.sheet.headers[column] for column in columns),
         is_stacked=is_stacked,
-        rows=tuple(
-            grid.row(row, columns, is_stacked=is_stacked) for row in rows[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE]
-        ),
+        rows=tuple(grid.row(row, columns, is_stacked=is_stacked) for row in shown),
         page=page,
         pages=pages,
         groups=grid.groups(),

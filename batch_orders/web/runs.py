@@ -16,6 +16,7 @@ from batch_orders.errors import LedgerError
 from batch_orders.messages import page as words
 from batch_orders.models import OrderState, RowStatus, Severity, order_id
 from batch_orders.web.page import new_draft, page_of, person_of
+from batch_orders.web.review import paged
 from batch_orders.web.sheets import as_download
 
 if TYPE_CHECKING:
@@ -34,24 +35,23 @@ _LOOK = 0.5
 _WORD = 10.0
 _NEWEST = 12
 _FAILED_SHOWN = 8
-_RUNS_SHOWN = 50
-_ORDERS_A_PAGE = 50
 _FAILED = (OrderState.REJECTED, OrderState.UNKNOWN)
 _ENDED = (OrderState.ORDERED, *_FAILED)
 
 
 @router.get("/runs")
-async def show_runs(request: Request) -> Response:
+async def show_runs(request: Request, at: int = 1) -> Response:
     """Every run that this person may see, the newest first; and the sheets that wait for their yes."""
     page, person = page_of(request), person_of(request)
 
-    def ask(ledger: Ledger) -> list[tuple[RunRecord, str]]:
+    def ask(ledger: Ledger) -> tuple[list[tuple[RunRecord, str]], int, int]:
         mine = page.runs_of(person, ledger)
         seen = [run for run in ledger.runs() if mine is None or run.run_id in mine]
-        return [(run, _how_it_ended(page, ledger, run)) for run in seen[:_RUNS_SHOWN]]
+        shown, here, pages = paged(seen, at)
+        return [(run, _how_it_ended(page, ledger, run)) for run in shown], here, pages
 
-    runs = await page.in_ledger(ask)
-    return await page.render(request, "runs.html", runs=runs, to_approve=page.asked(person))
+    runs, here, pages = await page.in_ledger(ask)
+    return await page.render(request, "runs.html", runs=runs, at=here, pages=pages, to_approve=page.asked(person))
 
 
 @router.get("/runs/{run_id}")
@@ -232,8 +232,7 @@ def _ended_view(run: RunRecord, report: Report, show: str, at: int, is_alive: bo
         if by_status[status]
     ]
     chosen = next((kind for kind in kinds if kind[0] == show), kinds[0])
-    pages = max(1, -(-len(chosen[2]) // _ORDERS_A_PAGE))
-    at = min(max(at, 1), pages)
+    orders, at, pages = paged(chosen[2], at)
     numbers = report.mapped.sheet.row_numbers
     left = by_status[RowStatus.NOT_SENT]
     headline = words.ended_headline(
@@ -266,7 +265,7 @@ def _ended_view(run: RunRecord, report: Report, show: str, at: int, is_alive: bo
                 "id": order_id(order.key) if order.key else "",
                 "message": words.on_page(_message(order, report)),
             }
-            for order in chosen[2][(at - 1) * _ORDERS_A_PAGE : at * _ORDERS_A_PAGE]
+            for order in orders
         ],
         "asides": report.counts["rows"] - sum(len(order.rows) for order in report.orders),
     }

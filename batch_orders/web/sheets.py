@@ -20,7 +20,7 @@ from batch_orders.web import matching
 from batch_orders.web.drafts import Said, shown_name
 from batch_orders.web.judging import MAPPING_NAME
 from batch_orders.web.page import page_of, person_of
-from batch_orders.web.review import Look, alike, ordered_rows, review
+from batch_orders.web.review import Look, alike, ordered_rows, paged, review
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,16 +36,15 @@ router = APIRouter()
 # Seconds that a page waits for a judgement before it shows that it is being made.
 _WAIT = 1.5
 _LONGEST_TEXT = 2_000
-_SHEETS_SHOWN = 50
 
 
 @router.get("/")
-async def show_upload(request: Request) -> Response:
+async def show_upload(request: Request, at: int = 1) -> Response:
     """Where a new sheet comes in, and the sheets that are on their way."""
     page, person = page_of(request), person_of(request)
     if not person.may_upload:
         return RedirectResponse("/runs", status_code=303)
-    return await _show_upload(request, page, person)
+    return await _show_upload(request, page, person, at=at)
 
 
 @router.get("/template.xlsx")
@@ -418,10 +417,10 @@ def _most_orders(text: str) -> int | None:
 
 
 async def _show_upload(
-    request: Request, page: Page, person: Person, status: int = 200, *, trouble: str = ""
+    request: Request, page: Page, person: Person, status: int = 200, *, trouble: str = "", at: int = 1
 ) -> Response:
-    mine = [draft for draft in page.drafts.all() if draft.owner == person.name]
-    return await page.render(request, "upload.html", status, sheets=mine[:_SHEETS_SHOWN], trouble=trouble)
+    sheets, at, pages = paged([draft for draft in page.drafts.all() if draft.owner == person.name], at)
+    return await page.render(request, "upload.html", status, sheets=sheets, at=at, pages=pages, trouble=trouble)
 
 
 async def _judged(page: Page, draft: Draft, *, anew: bool = False, patiently: bool = False) -> Judged | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ from batch_orders.adapters.ledger import Ledger
 from batch_orders.models import Limits
 from batch_orders.web.records import Records
 from tests.program import SAMPLES, Program
+from tests.served import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,3 +39,29 @@ def test_a_run_that_has_ended_is_looked_up_once(tmp_path: Path, monkeypatch: pyt
         assert len(listed) == 1
         assert records.run(ledger, run_id[:-2]) is None
         assert records.run(ledger, "none") is None
+
+
+def test_no_run_and_no_sheet_is_too_old_to_be_found(tmp_path: Path) -> None:
+    """They are listed page by page, the newest first, down to the first."""
+    path = tmp_path / "orders.sqlite"
+    program = Program(tmp_path, {"rate": "200/s"})
+    sheet = SAMPLES / "rolling-nightly.csv"
+    program.run("submit", sheet, "--sandbox", "--ledger", path, "--yes")
+    with sqlite3.connect(path) as database:
+        database.execute("create temporary table later as select * from runs")
+        for number in range(60):
+            changed = (f"{number:02}-of-many", f"2999-01-01T00:00:{number:02}.000000Z")
+            database.execute("update later set run_id = ?, started_at = ?", changed)
+            database.execute("insert into runs select * from later")
+    with serving(program, "--sandbox", "--ledger", str(path)) as served:
+        visitor = served.enter()
+        for _ in range(52):
+            visitor.send("hires.csv", sheet.read_bytes())
+        for address, names, number in (("/runs", r'"/runs/([\w-]+)"', 61), ("/", r'"/sheets/([0-9a-f]+)"', 52)):
+            newest = visitor.get(address).text
+            (link,) = re.findall(r'href="([^"]+)" data-swap>Next', newest)
+            rest = visitor.get(link.replace("&amp;", "&")).text
+            found = [*re.findall(names, newest), *re.findall(names, rest)]
+            assert len(dict.fromkeys(found)) == len(found) == number
+            assert "Page 2 of 2" in rest
+            assert "Page 2 of 2" in visitor.get(f"{address}?at=99").text

@@ -17,7 +17,7 @@ from batch_orders.messages.on_page import Button, on_page
 from batch_orders.models import Answer, OrderState, Remembered, VerdictKind
 from batch_orders.settings import load_settings
 from batch_orders.web.drafts import Draft
-from batch_orders.web.review import ROWS_A_PAGE, Look, review
+from batch_orders.web.review import LINES_A_PAGE, Look, review
 from batch_orders.wiring import SheetRequest
 from tests import make_cases
 from tests.orders import contents
@@ -68,7 +68,7 @@ def test_every_sheet_is_told_in_the_pages_own_words(world: World, path: Path) ->
     draft = Draft(id="0" * 32, name=path.name, owner="you", uploaded_at=0.0)
     view = review(draft, report, plan, catalog, Look(show="all"))
     assert sum(chip.rows for chip in view.chips if chip.name == "all") == len(report.rows)
-    assert len(view.rows) == min(ROWS_A_PAGE, len(report.rows))
+    assert len(view.rows) == min(LINES_A_PAGE, len(report.rows))
     work = review(draft, report, plan, catalog, Look(show="work"))
     if work.show == "work":
         _assert_every_error_is_in_sight(report, work)

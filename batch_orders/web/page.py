@@ -48,6 +48,28 @@ _ENVIRONMENT = Environment(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What somebody sent about an order, to be shown again where it was not taken.
+
+    `wrong` is why, and `field` where: at the "note", the "number", the tick ("sure") or the buttons ("act").
+    """
+
+    order: str
+    note: str = ""
+    number: str = ""
+    is_sure: bool = False
+    wrong: str = ""
+    field: str = ""
+
+    def at(self, field: str) -> str:
+        """What is wrong with this field; "" where nothing is."""
+        return self.wrong if self.field == field else ""
+
+
+NOTHING_TYPED = Typed(order="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """All that the routes share. `users` is None where only the one-time `link` lets in."""
 

@@ -15,7 +15,7 @@ from batch_orders.adapters.results_writer import render, results_path
 from batch_orders.errors import LedgerError
 from batch_orders.messages import page as words
 from batch_orders.models import OrderState, RowStatus, Severity, order_id
-from batch_orders.web.page import new_draft, page_of, person_of
+from batch_orders.web.page import NOTHING_TYPED, new_draft, page_of, person_of
 from batch_orders.web.review import paged
 from batch_orders.web.sheets import as_download
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batch_orders.adapters.ledger import Ledger
     from batch_orders.models import OrderResult, Remembered, Report, RunRecord
     from batch_orders.web.live import LiveRun
-    from batch_orders.web.page import Page
+    from batch_orders.web.page import Page, Typed
     from batch_orders.web.people import Person
 
 router = APIRouter()
@@ -65,19 +65,57 @@ async def show_run(request: Request, run_id: str, show: str = "", at: int = 1, s
             return await page.render(request, "live.html", step=4, view=view, run=live)
         if live.trouble is not None and not await page.in_ledger(lambda ledger: page.records.run(ledger, run_id)):
             return await page.render(request, "untold.html", step=4, run=live, trouble=live.trouble)
-    kept = await page.kept_run(person, run_id)
-    run, report = kept.run, kept.report
-    draft = page.drafts.of_run(run_id)
+    return await show_ended(request, page, person, run_id, show=show, at=at, settled=settled)
+
+
+async def show_ended(
+    request: Request,
+    page: Page,
+    person: Person,
+    run_id: str,
+    status: int = 200,
+    *,
+    show: str = "",
+    at: int = 1,
+    settled: str = "",
+    typed: Typed = NOTHING_TYPED,
+) -> Response:
+    """A run as the ledger has it; `typed` is what somebody sent about one of its orders, where it was not taken."""
+    kept, live = await page.kept_run(person, run_id), page.live.find(run_id)
+    run, report, trouble = kept.run, kept.report, live.trouble if live else None
+    view, may_cancel = None, frozenset[str]()
     if report is None:
-        nothing = LedgerError(words.forgotten(run) if run.forgotten_at else words.no_orders_planned())
-        return await page.render(
-            request, "ended.html", step=5, record=run, draft=draft, view=None, trouble=nothing, settled=""
-        )
-    trouble = live.trouble if live else None
-    view = await run_sync(_ended_view, run, report, show, at, kept.is_alive)
+        trouble = LedgerError(words.forgotten(run) if run.forgotten_at else words.no_orders_planned())
+    else:
+        view = await run_sync(_ended_view, run, report, show, at, kept.is_alive)
+        may_cancel = await _may_cancel(page, person, [order["key"] for order in view["orders"] if order["is_ordered"]])
     return await page.render(
-        request, "ended.html", step=5, record=run, draft=draft, view=view, trouble=trouble, settled=settled
+        request,
+        "ended.html",
+        status,
+        step=5,
+        record=run,
+        draft=page.drafts.of_run(run_id),
+        view=view,
+        may_cancel=may_cancel,
+        trouble=trouble,
+        settled=settled if view else "",
+        typed=typed,
+        nobodys=NOTHING_TYPED,
     )
+
+
+async def _may_cancel(page: Page, person: Person, keys: Sequence[str]) -> frozenset[str]:
+    """Those of these placed orders of which this person may say that the vendor cancelled them: of their own runs."""
+    if not (person.may_upload and keys):
+        return frozenset()
+
+    def ask(ledger: Ledger) -> frozenset[str]:
+        mine = page.runs_of(person, ledger)
+        return frozenset(key for key, order in ledger.recall(keys).items() if mine is None or order.run_id in mine)
+
+    found: frozenset[str] = await page.in_ledger(ask)
+    return found
 
 
 @router.get("/runs/{run_id}/events")
@@ -262,7 +300,9 @@ def _ended_view(run: RunRecord, report: Report, show: str, at: int, is_alive: bo
                 "name": words.NAMES[order.status],
                 "sign": words.SIGNS[order.status],
                 "number": order.order_number or "",
+                "key": order.key or "",
                 "id": order_id(order.key) if order.key else "",
+                "is_ordered": order.status in {RowStatus.ORDERED, RowStatus.ALREADY_ORDERED},
                 "message": words.on_page(_message(order, report)),
             }
             for order in orders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Request
@@ -18,9 +18,10 @@ from batch_orders.messages.ledgers import number_taken, parted
 from batch_orders.messages.outcomes import changed
 from batch_orders.models import OrderState, order_id
 from batch_orders.stages.report import only_order
-from batch_orders.web.page import new_draft, page_of, person_of
+from batch_orders.web.page import NOTHING_TYPED, Typed, new_draft, page_of, person_of
 from batch_orders.web.people import LINK_NAME
 from batch_orders.web.records import About
+from batch_orders.web.runs import show_ended
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -39,29 +40,8 @@ router = APIRouter()
 _LONGEST_NOTE = 2_000
 # Nobody documents what an order number looks like; a sentence, or a slip of the hand, is none.
 _NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/#:-]{0,63}")
-_RUN = re.compile(r"/runs/[0-9a-f-]{1,40}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
-    """What somebody sent about an order, to be shown again where it was not taken.
-
-    `wrong` is why, and `field` where: at the "note", the "number", the tick ("sure") or the buttons ("act").
-    """
-
-    order: str
-    note: str = ""
-    number: str = ""
-    is_sure: bool = False
-    wrong: str = ""
-    field: str = ""
-
-    def at(self, field: str) -> str:
-        """What is wrong with this field; "" where nothing is."""
-        return self.wrong if self.field == field else ""
-
-
-_NOTHING = Typed(order="")
+# A run's page, as its forms say where they stand.
+_RUN = re.compile(r"/runs/([0-9a-f-]{1,40})\?show=([a-z_]{1,20})&at=([0-9]{1,6})")
 
 
 @router.get("/waiting")
@@ -77,7 +57,7 @@ async def _show(  # noqa: PLR0917 - the query's own parts
     page: Page,
     person: Person,
     status: int = 200,
-    typed: Typed | None = None,
+    typed: Typed = NOTHING_TYPED,
     settled: str = "",
     about: str = "",
 ) -> Response:
@@ -102,9 +82,9 @@ async def _show(  # noqa: PLR0917 - the query's own parts
         orders=told,
         held=held,
         waiting=len(waiting) + len(held),
-        typed=typed or _NOTHING,
-        nobodys=_NOTHING,
-        is_elsewhere=typed is not None and typed.order not in names,
+        typed=typed,
+        nobodys=NOTHING_TYPED,
+        is_elsewhere=bool(typed.wrong) and typed.order not in names,
         settled=settled,
         about=about,
     )
@@ -133,14 +113,17 @@ async def settle(  # noqa: PLR0917 - the form's own fields
         except LedgerError as error:
             field = "number" if error.message == number_taken(number) else "act"
             wrong, status = words.on_page(f"{error.message} {error.hint}".strip()), 409
-    is_of_run = _RUN.fullmatch(back) is not None
+    of_run = _RUN.fullmatch(back)
     if wrong:
-        if is_of_run:
-            raise HTTPException(status, wrong)
-        return await _show(request, page, person, status, replace(typed, field=field, wrong=wrong))
+        typed = replace(typed, field=field, wrong=wrong)
+        if of_run:
+            return await show_ended(
+                request, page, person, of_run[1], status, show=of_run[2], at=int(of_run[3]), typed=typed
+            )
+        return await _show(request, page, person, status, typed)
     page.judge.forget()
-    if is_of_run:
-        return RedirectResponse(f"{back}?settled={verdict}", status_code=303)
+    if of_run:
+        return RedirectResponse(f"{back}&settled={verdict}", status_code=303)
     return RedirectResponse(f"/waiting?settled={verdict}&order={order_id(found.key)}", status_code=303)
 
 

@@ -182,6 +182,17 @@ def test_an_approver_does_not_mend_others_sheets(free: Office, anns: dict[str, s
     assert drafts_in(free.ledger) == before
 
 
+def test_a_colleagues_order_is_not_theirs_to_cancel(free: Office) -> None:
+    """Whose sheet has an order that a colleague placed sees its number, and is not asked whether it was cancelled."""
+    shared = upload(free.ann, sheet_of("shared"))
+    free.ann.ended(free.ann.order(shared))
+    for someone, theirs in ((free.eve, 1), (free.ann, 2), (free.bob, 2)):
+        name = f"new{theirs}{len(free.hub.orders)}"
+        page = someone.ended(someone.order(upload(someone, sheet_of("shared", name)))).text
+        assert "already ordered" in page
+        assert len(re.findall(r"/waiting/[0-9a-f]{12}/settle", page)) == theirs
+
+
 def test_columns_that_somebody_else_matched(free: Office) -> None:
     """Where one person's orders go is not decided by what another one matched in a sheet with the same headers."""
     mapped = sheet_of("poison").replace(b"shipping_address", b"Where to").replace(b"email,", b"Post box,")

@@ -110,7 +110,8 @@ def test_a_cancelled_order_needs_a_word(visitor: Visitor) -> None:
     """It would be ordered again: the note says who cancelled it, on To settle and on the run's page."""
     run = _ordered(visitor, _sheet("cancelled", "other"))
     order = next(iter(re.findall(r"/waiting/([0-9a-f]{12})/settle", visitor.get(f"/runs/{run}").text)))
-    answer = visitor.post(f"/waiting/{order}/settle", verdict="cancelled", sure="yes", note=" ", back=f"/runs/{run}")
+    back = f"/runs/{run}?show=ordered&at=1"
+    answer = visitor.post(f"/waiting/{order}/settle", verdict="cancelled", sure="yes", note=" ", back=back)
     assert answer.status_code == 400
     assert "Write who said that it was cancelled" in answer.text
     _ordered(visitor, _sheet("cancelled", "third", Quantity="3"))
@@ -120,6 +121,34 @@ def test_a_cancelled_order_needs_a_word(visitor: Visitor) -> None:
     assert f'aria-describedby="note-{changed}-wrong"' in _card(answer.text, "cancelled")
     answer = visitor.post(f"/waiting/{changed}/settle", verdict="cancelled", sure="yes", note="the vendor, by mail")
     assert "the vendor cancelled it" in answer.text
+
+
+def test_what_was_typed_stays_on_a_runs_page(visitor: Visitor) -> None:
+    """There, too, it says at the field what is wrong; and afterwards one is where one was."""
+    run = _ordered(visitor, _sheet("kept", "beside"))
+    shown = visitor.get(f"/runs/{run}?show=ordered").text
+    order, other = re.findall(r"/waiting/([0-9a-f]{12})/settle", shown)
+    back = html.unescape(re.findall(r'name="back" value="([^"]*)"', shown)[0])
+    wrongs: list[tuple[dict[str, str], int, str]] = [
+        ({"note": " ", "sure": "yes"}, 400, f'aria-describedby="note-{order}-wrong"'),
+        ({"note": "Jo, <today>"}, 400, f'aria-describedby="sure-{order}-wrong"'),
+    ]
+    for fields, status, mark in wrongs:
+        answer = visitor.post(f"/waiting/{order}/settle", verdict="cancelled", back=back, **fields)
+        assert answer.status_code == status
+        assert mark in answer.text
+        assert answer.text.count('<details class="quiet" open>') == 1
+        assert "placed" in answer.text.partition("</h1>")[0]
+        assert bool(re.search(r'name="sure" value="yes" required checked', answer.text)) is ("sure" in fields)
+    assert 'value="Jo, &lt;today&gt;"' in answer.text
+    settled = {"verdict": "cancelled", "back": back, "note": "Jo, <today>", "sure": "yes"}
+    answer = visitor.post(f"/waiting/{order}/settle", **settled)
+    assert str(answer.url).endswith(f"{back}&settled=cancelled")
+    assert "the vendor cancelled it" in answer.text
+    assert re.findall(r"/waiting/([0-9a-f]{12})/settle", answer.text) == [other]
+    again = visitor.post(f"/waiting/{order}/settle", **settled)
+    assert again.status_code == 409
+    assert "Your note: “Jo, &lt;today&gt;”" in again.text
 
 
 def test_an_order_that_waits_no_more(refused: Visitor) -> None:

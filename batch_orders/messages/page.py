@@ -302,6 +302,11 @@ def item_without_title(header: str) -> str:
     return f"“{header}” says how many: choose of which product."
 
 
+def no_such_sheet() -> str:
+    """A sheet that is not there, or not for this person."""
+    return "There is no such sheet here, or not any more."
+
+
 def no_such_run() -> str:
     """A run that is not there, or not for this person."""
     return "There is no such run here."

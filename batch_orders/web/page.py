@@ -120,10 +120,17 @@ class Page:
         """The draft, where this person may see it, or change it; HTTPException 404 or 403."""
         draft = self.drafts.find(draft_id)
         if draft is None or not self.sees(person, draft.owner):
-            raise HTTPException(404, "There is no such sheet here, or not any more.")
-        if to_change and (draft.owner != person.name or not person.may_upload):
-            raise HTTPException(403, words.not_theirs_to_change(self.who(draft.owner)))
+            raise HTTPException(404, words.no_such_sheet())
+        if to_change and not self.may_change(person, draft):
+            is_own = draft.owner == person.name
+            raise HTTPException(
+                403, words.may_only_look() if is_own else words.not_theirs_to_change(self.who(draft.owner))
+            )
         return draft
+
+    def may_change(self, person: Person, draft: Draft) -> bool:
+        """Whether this is their own sheet, and they do not only look by now."""
+        return draft.owner == person.name and person.may_upload
 
     def runs_of(self, person: Person, ledger: Ledger) -> set[str] | None:
         """The runs of this person's sheets; None where they see all.

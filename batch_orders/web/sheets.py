@@ -98,7 +98,7 @@ async def show_review(  # noqa: PLR0917 - the query's own parameters
         edit=edit,
         sheet=sheet,
         catalog=judged.catalog,
-        may_change=draft.owner == person.name and person.may_upload,
+        may_change=page.may_change(person, draft),
         running=page.live.of_draft(draft.id),
     )
 
@@ -281,7 +281,7 @@ async def _show_confirm(
         view=view,
         fingerprint=judged.fingerprint,
         sentence=words.place_sentence(view.ready, view.items, view.countries, page.host),
-        is_own=draft.owner == person.name,
+        is_own=page.may_change(person, draft),
         may_order=_may_order(page, person, draft),
         may_answer=_may_answer(page, person, draft),
         is_approved=is_approved,
@@ -453,7 +453,7 @@ async def _show_trouble(request: Request, page: Page, draft: Draft, judged: Judg
     trouble = judged.trouble
     assert trouble is not None  # noqa: S101 - what is not judged has a reason
     found = trouble if isinstance(trouble, SheetError) else None
-    may_change = draft.owner == person_of(request).name
+    may_change = page.may_change(person_of(request), draft)
     if found is not None and found.findings and not draft.mapping and may_change:
         remembered = await run_sync(matching.remembered, page, draft)
         if remembered:
@@ -478,7 +478,7 @@ def _change(page: Page, draft: Draft, how: Any) -> Draft:  # noqa: ANN401 - Draf
     try:
         return page.drafts.change(draft.id, how)
     except KeyError:
-        raise HTTPException(404, "There is no such sheet here, or not any more.") from None
+        raise HTTPException(404, words.no_such_sheet()) from None
 
 
 def _to(draft: Draft, back: str = "", place: str = "") -> Response:

@@ -12,6 +12,7 @@ from zlib import crc32
 
 import pytest
 
+from batch_orders.web.people import Role, UsersFile
 from tests.program import Program, RunningHub, sandbox
 from tests.served import Served, Visitor, serving
 from tests.team import PASSWORD, drafts_in, every_route, filled, orders_in, team
@@ -306,6 +307,23 @@ def test_nobody_approves_their_own(strict: Office) -> None:
             else:
                 assert status == 403
     assert strict.placed("ownann", "ownbob") == []
+
+
+def test_whoever_only_looks_by_now(strict: Office) -> None:
+    """An uploader who became a viewer sees their sheets, and is offered nothing that would be refused."""
+    users = UsersFile(strict.ledger.with_name("users.json"))
+    users.add("gus", Role.UPLOADER, PASSWORD)
+    draft = upload(strict.gus, sheet_of("viewed"))
+    foreign = upload(strict.gus, sheet_of("foreign").replace(b"email,", b"Post box,"))
+    assert f"/sheets/{draft}/ask" in strict.gus.confirm(draft)[0].text
+    assert f"/sheets/{foreign}/columns" in strict.gus.review(foreign).text
+    users.set_role("gus", Role.VIEWER)
+    gus = strict.page.log_in("gus", PASSWORD)
+    pages = [gus.confirm(draft)[0], gus.review(draft), gus.review(foreign)]
+    assert [page.status_code for page in pages] == [200, 200, 200]
+    assert not any(re.search(r'(?:action|href)="/sheets/\w+/(?!confirm|file)', page.text) for page in pages)
+    answer = gus.post(f"/sheets/{draft}/ask")
+    assert (answer.status_code, "You may look at everything here" in answer.text) == (403, True)
 
 
 def test_an_approved_sheet_is_ordered(strict: Office) -> None:

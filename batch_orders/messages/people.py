@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Who may use the page: `batch-orders user …` ------------------------------------------------------------------------
-
-
 def needs_web() -> str:
     """A package of the page is not installed."""
     return "The page needs further packages: pip install 'batch-orders[web]'"

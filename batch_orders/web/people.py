@@ -53,7 +53,7 @@ _AT_ONCE = threading.BoundedSemaphore(2)
 
 
 class Role(StrEnum):
-    """What somebody may do on the words."""
+    """What somebody may do on the page."""
 
     VIEWER = "viewer"
     UPLOADER = "uploader"
@@ -62,7 +62,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who may use the words."""
+    """Somebody who may use the page."""
 
     name: str
     role: Role

@@ -605,7 +605,8 @@ def test_an_approved_sheet_taken_up_again(strict: Office) -> None:
     draft, fingerprint = approved(strict, sheet_of("again", "again2"))
     _, run = attempt(strict.ann, draft, fingerprint, limit="1")
     strict.ann.ended(run)
-    _, rest = strict.pat.confirm(draft)
+    page, rest = strict.pat.confirm(draft)
+    assert "or what is ordered already. It has to be approved anew" in page.text
     assert attempt(strict.ann, draft, rest)[0] == 403
     taken = strict.bob.post(f"/runs/{run}/again", follow=False).headers["location"].removeprefix("/sheets/")
     assert taken != draft

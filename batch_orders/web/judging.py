@@ -146,8 +146,10 @@ class Judge:
                 self._kept[draft.id] = (draft.version, judging)
                 self._threads.submit(self._judge, draft, judging)
             self._kept.move_to_end(draft.id)
-            while len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
+            # What is being made stays: whoever waits for it asks again and again, and would begin it anew each time.
+            made = [kept for kept, (_, each) in self._kept.items() if each.done.is_set() and kept != draft.id]
+            for kept in made[: max(0, len(self._kept) - _MOST_KEPT)]:
+                del self._kept[kept]
             return judging
 
     def forget(self) -> None:

@@ -220,7 +220,7 @@ async def _judge(judging: Judging) -> tuple[Mapped, Plan]:
     grouped, loose_lines = group(checked)
     await asyncio.sleep(0)  # an interrupt that came while the loop stood still is heard now
     if judging.stop:
-        raise RunStoppedError(runs.interrupted(), hint=runs.how_to_go_on())
+        raise RunStoppedError(judging.stop.reason, hint=runs.how_to_go_on())
     memory = judging.memory
     orders = [(memory.key(order) if memory else None, order) for order in grouped]
     history = History(
@@ -284,7 +284,7 @@ async def _unless_stopped(judging: Judging) -> Catalog:
     if not fetching.done():
         fetching.cancel()
         await asyncio.wait({fetching})
-        raise RunStoppedError(runs.interrupted(), hint=runs.how_to_go_on())
+        raise RunStoppedError(judging.stop.reason, hint=runs.how_to_go_on())
     return fetching.result()
 
 

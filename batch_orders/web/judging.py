@@ -7,6 +7,7 @@ cells are written into the file first. What was judged is kept for a while, sinc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -132,7 +133,8 @@ class Judge:
             judgings = [judging for _, judging in self._kept.values()]
         for judging in judgings:
             if judging.stop is not None and not judging.done.is_set():
-                judging.stop()
+                with contextlib.suppress(RuntimeError):  # it ended this very moment, and its loop with it
+                    judging.stop()
 
     def look(self, draft: Draft, *, anew: bool = False) -> Judging:
         """The judgement on this version of the draft, perhaps still in the making; `anew` with the stock of now."""

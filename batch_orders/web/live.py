@@ -7,6 +7,7 @@ nothing of a run that the ledger does not show again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import threading
 import time
@@ -56,7 +57,7 @@ class LiveRun:
     report: Report | None = None
     trouble: BatchOrdersError | None = None
     hold: Hold = field(default_factory=Hold)
-    is_stopping: bool = False
+    stop_reason: str = ""
     _began: float = 0.0
     _held_for: float = 0.0
     _held_since: float | None = None
@@ -67,6 +68,11 @@ class LiveRun:
     def done(self) -> int:
         """How many of its orders have ended."""
         return self.states.total()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing new is sent any more."""
+        return bool(self.stop_reason)
 
     @property
     def is_sending(self) -> bool:
@@ -98,9 +104,10 @@ class LiveRun:
 
     def stop(self, reason: str) -> None:
         """Send nothing new; finish what is on its way."""
-        self.is_stopping = True
+        self.stop_reason = self.stop_reason or reason
         if self._stop is not None:
-            self._stop(reason)
+            with contextlib.suppress(RuntimeError):  # it ended this very moment, and its loop with it
+                self._stop(reason)
 
 
 class _Watching:
@@ -226,8 +233,8 @@ class LiveRuns:
             loop.call_soon_threadsafe(lambda: stop.because(reason))
 
         run._stop = stop_from_outside  # noqa: SLF001 - made here
-        if run.is_stopping:
-            stop.because(run_messages.interrupted())
+        if run.stop_reason:
+            stop.because(run.stop_reason)
         world = dataclasses.replace(self._world, progress=_Watching(run), stop=stop)
         report, written = await wiring.submit(
             world, request, confirm=confirms(expected), run_id=run.run_id, hold=run.hold

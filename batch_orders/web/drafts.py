@@ -241,11 +241,12 @@ class Drafts:
         for place in self._folder.iterdir():
             if place.name in but:
                 continue
-            draft = self.find(place.name)
-            if self._clock() - (draft.uploaded_at if draft else place.stat().st_mtime) > keep:
-                shutil.rmtree(place, ignore_errors=True)
-                self._known.pop(place.name, None)
-                swept += 1
+            with contextlib.suppress(OSError):  # what cannot be looked at now is looked at in the next sweep
+                draft = self.find(place.name)
+                if self._clock() - (draft.uploaded_at if draft else place.stat().st_mtime) > keep:
+                    shutil.rmtree(place, ignore_errors=True)
+                    self._known.pop(place.name, None)
+                    swept += 1
         return swept
 
     def _write(self, draft: Draft) -> None:

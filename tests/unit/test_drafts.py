@@ -159,6 +159,17 @@ def test_old_uploads_are_swept(tmp_path: Path) -> None:
         drafts.change(old.id, lambda draft: dataclasses.replace(draft, note="late"))
 
 
+def test_what_cannot_be_looked_at_is_passed_over(tmp_path: Path) -> None:
+    """The page goes on, and the other old uploads are swept."""
+    now = [1000.0]
+    drafts = Drafts(tmp_path, clock=lambda: now[0])
+    (tmp_path / "uploads" / "dangling").symlink_to(tmp_path / "nowhere")
+    drafts.add("old.csv", b"content", owner="ana")
+    now[0] += 100
+    assert drafts.sweep(keep=99) == 1
+    assert drafts.all() == ()
+
+
 @given(st.text(max_size=300))
 def test_a_shown_name_is_a_name(name: str) -> None:
     """Whatever a browser says: one line, no folder, never blank, never a special name, and not endless."""

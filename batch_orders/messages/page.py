@@ -263,6 +263,12 @@ def nothing_uploaded() -> str:
     return "There was no file in that, or an empty one. Choose a sheet: Excel or CSV."
 
 
+def kept_for(seconds: float) -> str:
+    """How long an uploaded sheet stays: never more than it does."""
+    days = int(seconds // 86_400)
+    return count(days, "day") if days > 1 else count(int(seconds // 3600), "hour")
+
+
 def not_kept(reason: str) -> str:
     """An upload that the disk did not take."""
     return f"The sheet could not be kept here: {reason}. Nothing was sent; tell whoever runs this page."

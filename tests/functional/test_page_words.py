@@ -12,7 +12,7 @@ import pytest
 from batch_orders import wiring
 from batch_orders.adapters.progress import Quiet
 from batch_orders.errors import BatchOrdersError, SheetError
-from batch_orders.messages import findings, hub, ledgers, outcomes, runs, sheets
+from batch_orders.messages import findings, hub, ledgers, outcomes, page, runs, sheets
 from batch_orders.messages.on_page import Button, on_page
 from batch_orders.models import Answer, OrderState, Remembered, VerdictKind
 from batch_orders.settings import load_settings
@@ -43,6 +43,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     settings = load_settings(flags={}, config=None, environ={}, folder=folder, sandbox=True)
     with wiring.sandbox_world(settings, Quiet()) as made:
         yield made
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(3600.0, "1 hour"), (86_400.0, "24 hours"), (2 * 86_400.0, "2 days"), (2_592_000.0, "30 days")],
+)
+def test_how_long_a_sheet_is_kept(seconds: float, told: str) -> None:
+    """An hour, the least that can be set, is no 0 days."""
+    assert page.kept_for(seconds) == told
 
 
 def _assert_of_the_page(text: str) -> None:

@@ -57,7 +57,7 @@
     try {
       return await fetch(url, { headers: { accept: "text/html" }, credentials: "same-origin", ...options });
     } catch {
-      alertOnPage("The page cannot be reached just now. Nothing was changed; try again in a moment.");
+      alertOnPage("The page cannot be reached just now. Try again in a moment.");
       return null;
     } finally {
       document.body.removeAttribute("aria-busy");

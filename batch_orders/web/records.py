@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batch_orders.models import Limits, OrderResult, Report, RunRecord
 
 # Runs whose reports are looked through for orders that wait to be released.
-_RUNS_LOOKED_AT = 30
+RUNS_LOOKED_AT = 30
 _REPORTS_KEPT = 6
 _RUNS_KEPT = 100
 _ADDRESS = (
@@ -122,7 +122,7 @@ class Records:
 
     def held(self, ledger: Ledger) -> tuple[HeldOrder, ...]:
         """Orders of the latest runs that are held still, each once: as the newest run with it in its sheet has it."""
-        runs = ledger.runs()[:_RUNS_LOOKED_AT]
+        runs = ledger.runs()[:RUNS_LOOKED_AT]
         key = (ledger.version(), [(run.run_id, run.ended_at) for run in runs])
         with self._lock:
             known, held = self._held

@@ -20,7 +20,7 @@ from batch_orders.models import OrderState, order_id
 from batch_orders.stages.report import only_order
 from batch_orders.web.page import NOTHING_TYPED, Typed, new_draft, page_of, person_of
 from batch_orders.web.people import LINK_NAME
-from batch_orders.web.records import About
+from batch_orders.web.records import RUNS_LOOKED_AT, About
 from batch_orders.web.runs import show_ended
 
 if TYPE_CHECKING:
@@ -81,6 +81,9 @@ async def _show(  # noqa: PLR0917 - the query's own parts
         status,
         orders=told,
         held=held,
+        runs_looked_at=RUNS_LOOKED_AT
+        if await page.in_ledger(lambda ledger: len(ledger.runs())) > RUNS_LOOKED_AT
+        else 0,
         waiting=len(waiting) + len(held),
         typed=typed,
         nobodys=NOTHING_TYPED,

@@ -7,9 +7,10 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from batch_orders.adapters.ledger import Ledger
+from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger
 from batch_orders.models import Limits
-from batch_orders.web.records import Records
+from batch_orders.web.records import RUNS_LOOKED_AT, Records
+from tests import orders as made
 from tests.program import SAMPLES, Program
 from tests.served import serving
 
@@ -65,3 +66,16 @@ def test_no_run_and_no_sheet_is_too_old_to_be_found(tmp_path: Path) -> None:
             assert len(dict.fromkeys(found)) == len(found) == number
             assert "Page 2 of 2" in rest
             assert "Page 2 of 2" in visitor.get(f"{address}?at=99").text
+
+
+def test_to_settle_says_how_far_it_looks(tmp_path: Path) -> None:
+    """What an older run held is in its results alone: whoever looks for it is told where."""
+    path = tmp_path / "orders.sqlite"
+    for number in range(RUNS_LOOKED_AT + 1):
+        with closing(Ledger(path) if path.exists() else Ledger.create(path, account_id=SANDBOX_ACCOUNT)) as ledger:
+            ledger.begin_run(made.run(f"r{number}"))
+            ledger.end_run(f"r{number}", 0)
+        if number >= RUNS_LOOKED_AT - 1:
+            with serving(Program(tmp_path), "--sandbox", "--ledger", str(path)) as served:
+                is_told = f"looked for in the newest {RUNS_LOOKED_AT} runs" in served.enter().get("/waiting").text
+            assert is_told == (number == RUNS_LOOKED_AT)

@@ -103,7 +103,8 @@ class Runs(Memory):
 
     def run(self, name: str) -> tuple[RunRecord, bytes | None]:
         """One run with its sheet, and its saved report; by id or by as much of its beginning as is unique."""
-        found = [run for run in self.runs() if run.run_id.startswith(name)]
+        runs = self.runs()
+        found = [run for run in runs if run.run_id == name] or [run for run in runs if run.run_id.startswith(name)]
         if len(found) != 1:
             raise LedgerError(ledgers.no_such_run(name, len(found)), hint=ledgers.how_to_list_runs())
         query = select(schema.runs, schema.sheets.c.compressed).join(schema.sheets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from batch_orders.errors import BatchOrdersError
@@ -128,8 +128,8 @@ class Workers(Protocol):
     def take_back(self, run_id: str) -> None:
         """No worker begins an order of this run from now on."""
 
-    def are_there(self) -> bool:
-        """Whether any worker is alive."""
+    def alive(self) -> Collection[str]:
+        """The ids of the workers that are alive; one that was started again is another one."""
 
 
 class Pace(Protocol):

@@ -15,7 +15,7 @@ from batch_orders.messages import outcomes, queues
 from batch_orders.models import OrderState, Outcome, RowStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from batch_orders.models import Claim, Remembered
     from batch_orders.ports import Memory, Workers
@@ -60,6 +60,30 @@ async def place_by_workers(
     return watch.ended
 
 
+class _Hope:
+    """Whether it makes sense to wait on: an order moves now and then, or a worker stays.
+
+    Where Device Hub is away, each worker gives up after `patience` (seconds) and is started again: there is always one,
+    and nothing comes of it. One that stays for longer has work, or waits for the pace.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._until = time.monotonic() + patience
+        self._seen_since: dict[str, float] = {}
+        self._has_lost_one = False
+
+    def looked(self, workers: Collection[str], *, has_moved: bool) -> bool:
+        """Take note of who is alive, and whether an order has moved since the last look; false where hope is over."""
+        now = time.monotonic()
+        self._has_lost_one = not has_moved and (self._has_lost_one or not self._seen_since.keys() <= set(workers))
+        self._seen_since = {worker: self._seen_since.get(worker, now) for worker in workers}
+        stays = any(now - since > 2 * self._patience for since in self._seen_since.values())
+        if has_moved or stays or (workers and not self._has_lost_one):
+            self._until = now + self._patience
+        return now <= self._until
+
+
 class _Watch:
     """The orders of one run that workers have, and how those that have ended did."""
 
@@ -72,14 +96,16 @@ class _Watch:
         self.ended: dict[str, Outcome] = {}
 
     async def until_all_have_ended(self) -> None:
-        """Look until every order has ended, or the run stops: by a person, or as there is no worker any more."""
-        seen_at = time.monotonic()
+        """Look until every order has ended, or the run stops: by a person, or as no worker gets on."""
+        hope = _Hope(self._line.policy.patience)
+        seen: object = None
         while self.waiting and not self._line.stop:
-            await self._look()
-            if await self._line.write(self._workers.are_there):
-                seen_at = time.monotonic()
-            elif time.monotonic() - seen_at > self._line.policy.patience:
-                self._line.stop.because(queues.no_worker(), hint=queues.how_to_start_a_worker())
+            now_seen = [(order.key, order.state, order.attempts) for order in await self._look()]
+            workers = await self._line.write(self._workers.alive)
+            if not hope.looked(workers, has_moved=now_seen != seen):
+                told = queues.workers_give_up() if workers else queues.no_worker()
+                self._line.stop.because(told, hint=queues.how_to_start_a_worker())
+            seen = now_seen
             if self.waiting:
                 await self._line.pause(_LOOK_AGAIN)
 

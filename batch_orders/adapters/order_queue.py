@@ -16,7 +16,7 @@ from batch_orders.errors import BatchOrdersError, SettingsError
 from batch_orders.messages import ledgers, queues
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 
     from batch_orders.adapters.ledger import Ledger
     from batch_orders.models import Claim
@@ -55,9 +55,9 @@ class OrderQueue:
         """No worker begins an order of this run from now on."""
         self._ledger.take_back(run_id)
 
-    def are_there(self) -> bool:
-        """Whether any worker is alive."""
-        return bool(self._ledger.workers())
+    def alive(self) -> Collection[str]:
+        """The ids of the workers that are alive."""
+        return [worker.run_id for worker in self._ledger.workers()]
 
     def _put(self, session: Any, jobs: Sequence[Job]) -> None:  # noqa: ANN401 - psycopg's connection
         """One job for each of these orders, within a transaction of the ledger."""

@@ -42,6 +42,14 @@ def no_worker() -> str:
     return "The run stopped: no worker is running, so nothing could be placed. What was not begun was taken back."
 
 
+def workers_give_up() -> str:
+    """Workers come and go, and place nothing."""
+    return (
+        "The run stopped: the workers end again and again, and none has placed anything for a while (`batch-orders "
+        "status`, and what they say themselves, tell why). What was not begun was taken back."
+    )
+
+
 def how_to_start_a_worker() -> str:
     """Start one, or go without."""
     return "Start one (`batch-orders worker`) and run the same command again, or submit without --queue."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,11 +29,15 @@ class _Silence:
 
 
 class _Queue:
-    """The ledger's queue, without workers. With `fails` whoever hands over does not hear that it was done."""
+    """The ledger's queue, without workers unless `worker` names one that is alive now.
 
-    def __init__(self, ledger: Ledger, *, fails: bool = False) -> None:
+    With `fails` whoever hands over does not hear that it was done.
+    """
+
+    def __init__(self, ledger: Ledger, *, fails: bool = False, worker: Callable[[], str] | None = None) -> None:
         self._ledger = ledger
         self._fails = fails
+        self._worker = worker
 
     def hand_over(self, claims: Sequence[Claim]) -> None:
         self._ledger.hand_over(claims, lambda *_: None)
@@ -41,8 +47,8 @@ class _Queue:
     def take_back(self, run_id: str) -> None:
         self._ledger.take_back(run_id)
 
-    def are_there(self) -> bool:
-        return False
+    def alive(self) -> list[str]:
+        return [self._worker()] if self._worker else []
 
 
 @pytest.fixture
@@ -85,3 +91,22 @@ def test_what_may_have_been_handed_over_is_taken_back(ledger: Ledger, claims: li
     with pytest.raises(BatchOrdersError, match="connection was lost"):
         _place(ledger, _Queue(ledger, fails=True), claims, Stop(), waits=waits)
     assert ledger.queued() == ()
+
+
+def test_workers_that_come_and_go_are_not_waited_for(ledger: Ledger, claims: list[Claim]) -> None:
+    """There is always one, as each is started again, and none places anything: the run stops, and takes back."""
+    stop, began = Stop(), time.monotonic()
+    queue = _Queue(ledger, worker=lambda: f"worker-{int((time.monotonic() - began) / 1.5)}")
+    assert _place(ledger, queue, claims, stop, waits=True) == {}
+    assert "end again and again" in stop.reason
+    assert ledger.queued() == ()
+
+
+def test_a_worker_that_stays_is_waited_for(ledger: Ledger, claims: list[Claim]) -> None:
+    """It may wait for the pace for hours: nobody gives up, however long no order moves."""
+    stop = Stop()
+    interrupt = threading.Timer(5.0, lambda: stop.because("interrupted"))  # five times the patience
+    interrupt.start()
+    queue = _Queue(ledger, worker=lambda: "worker-1")
+    assert _place(ledger, queue, claims, stop, waits=True) == {}
+    assert stop.reason == "interrupted"

@@ -67,11 +67,21 @@ def test_every_command_has_help(program: Program, command: str) -> None:
     assert "--json" in done.stdout
 
 
-def test_a_command_of_a_later_version_does_not_exist(program: Program) -> None:
-    """Nothing is stubbed."""
-    done = program.run("worker")
+def test_what_is_no_command_is_said_to_be_none(program: Program) -> None:
+    """A slip of the fingers does nothing, and says so."""
+    done = program.run("sumbit")
     assert done.returncode == 2
     assert "No such command" in done.stderr
+
+
+def test_every_command_of_the_contract_is_there(program: Program) -> None:
+    """Whoever asks for help finds each of them."""
+    told = program.run("--help").stdout
+    listed = {line.split()[0] for line in told.partition("Commands:")[2].splitlines() if line.strip()}
+    assert listed >= {
+        *("check", "submit", "template", "map", "catalog", "init", "status", "results", "settle", "inbox", "serve"),
+        *("worker", "ledger", "forget", "user", "sandbox"),
+    }
 
 
 def test_missing_settings(program: Program) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from batch_orders.messages.runs import count
+
 
 def needs_procrastinate() -> str:
     """The extra is missing."""
@@ -62,8 +64,7 @@ def worker_begins(host: str) -> str:
 
 def worker_ended(orders: int, stopped: str) -> str:
     """A worker ends."""
-    which = "1 order" if orders == 1 else f"{orders:,} orders"
-    return f"{stopped} The worker dealt with {which}.".strip()
+    return f"{stopped} The worker dealt with {count(orders, 'order')}.".strip()
 
 
 def lost() -> str:
@@ -75,9 +76,8 @@ def status_line(workers: int, queued: int) -> str:
     """What `status` says of workers and the queue; "" where there is nothing to say."""
     if not workers and not queued:
         return ""
-    who = "no worker" if not workers else "1 worker" if workers == 1 else f"{workers:,} workers"
-    what = "1 order" if queued == 1 else f"{queued:,} orders"
-    return f"Queue: {what} for workers, {who} running"
+    who = count(workers, "worker") if workers else "no worker"
+    return f"Queue: {count(queued, 'order')} for workers, {who} running"
 
 
 def nothing_to_wait_for() -> str:

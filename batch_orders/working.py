@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Worked(NamedTuple):
-    """What a worker did: orders that it dealt with, why it stopped by itself ("" where it was told to), and how."""
+    """What a worker did: orders that it dealt with, why it stopped ("" where no order was left), and its exit code."""
 
     orders: int
     stopped: str

@@ -14,7 +14,7 @@ from sqlalchemy import and_, case, func, select, update
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.memory import as_contents
-from batch_orders.adapters.ledger.runs import Runs, as_run, is_claimed
+from batch_orders.adapters.ledger.runs import WITHOUT_REPORT, Runs, as_run, is_claimed, line_stopped
 from batch_orders.errors import RunStoppedError
 from batch_orders.messages import ledgers
 from batch_orders.models import WORKER, Claim, Order, OrderState, RunRecord
@@ -96,16 +96,15 @@ class Queue(Runs):
 
     def workers(self) -> tuple[RunRecord, ...]:
         """The workers that are alive, the oldest first."""
-        told = [column for column in schema.runs.c if column is not schema.runs.c.report]
         is_worker = and_(schema.runs.c.command == WORKER, schema.runs.c.ended_at.is_(None))
         with self._read() as connection:
-            rows = connection.execute(select(*told).where(is_worker).order_by(schema.runs.c.started_at)).all()
+            rows = connection.execute(select(*WITHOUT_REPORT).where(is_worker).order_by(schema.runs.c.started_at)).all()
             return tuple(as_run(row, b"") for row in rows if self._liveness.is_alive(row.run_id))
 
     def is_line_stopped(self) -> bool:
         """Whether too many orders in a row ended unknown, and none has ended well since."""
         with self._read() as connection:
-            return bool(connection.execute(select(schema.account.c.line_stopped)).scalar())
+            return line_stopped(connection)
 
 
 def let_go_where(condition: Any) -> dict[str, Any]:  # noqa: ANN401 - SQLAlchemy's expressions have no simple type

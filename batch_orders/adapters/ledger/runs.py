@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 
+# Of a run all but its report, which may be large.
+WITHOUT_REPORT = [column for column in schema.runs.c if column is not schema.runs.c.report]
+
+
 class Runs(Memory):
     """Each run takes its orders, keeps its sheet and report, and lets go of what it had not sent."""
 
@@ -59,7 +63,7 @@ class Runs(Memory):
                     options=json.dumps(dict(run.options)),
                 )
             )
-            return bool(connection.execute(select(schema.account.c.line_stopped)).scalar())
+            return line_stopped(connection)
 
     def claim(self, run_id: str, orders: Sequence[tuple[str, Order]], *, retry_rejected: bool) -> Claims:
         """Take these orders for this run where they are free, with the sheet's contents, in one transaction.
@@ -95,9 +99,10 @@ class Runs(Memory):
 
     def runs(self) -> tuple[RunRecord, ...]:
         """Every run, newest first, without its sheet; workers are none."""
-        told = [column for column in schema.runs.c if column is not schema.runs.c.report]  # it may be large
         with self._read() as connection:
-            query = select(*told).where(schema.runs.c.command != WORKER).order_by(schema.runs.c.started_at.desc())
+            query = (
+                select(*WITHOUT_REPORT).where(schema.runs.c.command != WORKER).order_by(schema.runs.c.started_at.desc())
+            )
             rows = connection.execute(query)
             return tuple(as_run(row, b"") for row in rows)
 
@@ -210,6 +215,11 @@ def _is_free(row: Row[Any], run_id: str, order: Order, *, retry_rejected: bool) 
         return row.claimed_by is None or row.claimed_by == run_id
     changed = row.content_hash != identity.content_hash(order.contents)
     return row.state == OrderState.REJECTED and (retry_rejected or changed)
+
+
+def line_stopped(connection: Connection) -> bool:
+    """Whether too many orders in a row ended unknown, and none has ended well since."""
+    return bool(connection.execute(select(schema.account.c.line_stopped)).scalar())
 
 
 def as_run(row: Row[Any], sheet: bytes) -> RunRecord:

@@ -31,6 +31,7 @@ from tests.hostile import HostileHub
 from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
 from tests.hostile.tls import Certificates
 from tests.postgres import Server, own_server, why_none_of_our_own
+from tests.rates import most_in_a_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 _MACHINES = 4
 _RATE = 50
 _CONCURRENCY = 4
-# Seconds by which an order may come earlier or later at the server than it left.
-_GRACE = 0.025
 # Seconds between two kills of a worker, and that the database is away each time.
 _KILL_EVERY = 2.0
 _AWAY = 3.0
@@ -93,17 +92,6 @@ def _start(program: Program, *arguments: str | Path) -> subprocess.Popen[bytes]:
     )
 
 
-def _most_in_a_window(calls: Sequence[Call]) -> int:
-    """The most orders that came within a second, less the grace."""
-    at = sorted(call.at for call in calls)
-    first = most = 0
-    for last, instant in enumerate(at):
-        while instant - at[first] >= 1.0 - _GRACE:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
-
-
 def _used(calls: Sequence[Call]) -> float:
     """The share of the rate that was used, from the first order to the last."""
     at = sorted(call.at for call in calls)
@@ -114,11 +102,11 @@ def _used(calls: Sequence[Call]) -> float:
 def test_machines_share_the_pace(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Each places a sheet of its own: every order is sent once, and never more than the rate come at the server."""
     each = int(request.config.getoption("--shared-orders")) // _MACHINES
+    header, *people = write_sheet(tmp_path / "all.csv", each * _MACHINES).read_text().splitlines(keepends=True)
     sheets = []
     for number in range(_MACHINES):
-        people = write_sheet(tmp_path / "all.csv", each * _MACHINES).read_text().splitlines(keepends=True)
         sheet = tmp_path / f"wave-{number}.csv"
-        sheet.write_text("".join([people[0], *people[1 + number * each : 1 + (number + 1) * each]]))
+        sheet.write_text("".join([header, *people[number * each : (number + 1) * each]]))
         sheets.append(sheet)
     jobs = [
         _start(program, "submit", sheet, "--yes", "--quiet")
@@ -126,7 +114,7 @@ def test_machines_share_the_pace(cluster: Cluster, request: pytest.FixtureReques
     ]
     assert [job.wait(_LONGEST) for job in jobs] == [0] * _MACHINES
     placed = Counter(call.email for call in cluster.hub.placed)
-    most, used = _most_in_a_window(cluster.hub.calls), _used(cluster.hub.calls)
+    most, used = most_in_a_window(call.at for call in cluster.hub.calls), _used(cluster.hub.calls)
     print(f"{_MACHINES} machines: {len(placed)} placed, once each; at most {most} of {_RATE} in 1 s; {used:.1%} used")  # noqa: T201 - with -s
     assert len(placed) == each * _MACHINES
     assert set(placed.values()) == {1}
@@ -153,7 +141,7 @@ def test_workers_are_killed_and_the_database_is_cut_off(
         states = {order.email: order.state for order in ledger.orders()}
         assert ledger.verify() > 0
     unknown = {email for email, state in states.items() if state is OrderState.UNKNOWN}
-    most = _most_in_a_window(cluster.hub.calls)
+    most = most_in_a_window(call.at for call in cluster.hub.calls)
     print(  # noqa: T201 - with -s
         f"{nights.killed} workers killed, the database cut off {nights.cut} times, submitted {len(codes)} times: "
         f"{len(placed)} placed, once each, {len(unknown)} unknown; at most {most} of {_RATE} in 1 s"

@@ -21,9 +21,9 @@ import pytest
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.models import OrderState
 from tests.crash.forks import Forks
-from tests.crash.waves import HEADERS
+from tests.crash.waves import HEADERS, row_of
 from tests.hostile import HostileHub
-from tests.hostile.server import CLIENT_ID, CLIENT_SECRET, TITLES
+from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
 from tests.program import Program
 
 if TYPE_CHECKING:
@@ -41,16 +41,11 @@ _LONGEST = 420.0
 # Every so manieth sheet has a row that nobody can order, and every so manieth is uploaded in two pieces.
 _WRONG = 10
 _SLOW = 7
-_ADDRESS = ("1 Main", "New York", "NY", "10001", "US")
 
 
 def _rows(number: int) -> list[list[str]]:
     """A sheet's rows: people of its own, and in some sheets a last one that wants nothing."""
-    people = range(number * _PEOPLE, (number + 1) * _PEOPLE)
-    rows = [
-        [f"e{each}@example.com", f"Name{each}", "Sample", f"+1212{5_550_000 + each:07}", *_ADDRESS, TITLES[0], "1"]
-        for each in people
-    ]
+    rows = [row_of(each) for each in range(number * _PEOPLE, (number + 1) * _PEOPLE)]
     if number % _WRONG == 0:
         rows[-1][-1] = "none"
     return rows

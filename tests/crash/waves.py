@@ -29,9 +29,14 @@ def write_sheet(path: Path, people: int, *, first: int = 0, domain: str = "examp
         writer = csv.writer(file)
         writer.writerow(HEADERS)
         for number in (*range(first, people), *range(first)):
-            person = (f"e{number}@{domain}", f"Name{number}", "Sample", f"+1212{5_550_000 + number:07}")
-            writer.writerow([*person, "1 Main", "New York", "NY", "10001", "US", TITLES[0], "1"])
+            writer.writerow(row_of(number, domain=domain))
     return path
+
+
+def row_of(number: int, *, domain: str = "example.com") -> list[str]:
+    """One person's row, under `HEADERS`: nobody has another one's name or phone."""
+    person = (f"e{number}@{domain}", f"Name{number}", "Sample", f"+1212{5_550_000 + number:07}")
+    return [*person, "1 Main", "New York", "NY", "10001", "US", TITLES[0], "1"]
 
 
 class Standing(NamedTuple):

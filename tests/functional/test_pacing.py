@@ -23,13 +23,12 @@ from batch_orders.errors import BatchOrdersError
 from batch_orders.sending import Stop
 from batch_orders.stages.pace import MARGIN
 from tests import raw
+from tests.rates import GRACE, most_in_a_window
 
 if TYPE_CHECKING:
     from batch_orders.places import LedgerPlace, LedgerUrl
     from tests import postgres as postgresql
 
-# Seconds between an order's instant by the pace's clock and the one written down here.
-_GRACE = 0.025
 
 _PROCESS = """
 import asyncio, json, sys
@@ -68,12 +67,6 @@ async def leave(place: LedgerPlace, *, orders: int, seconds: float, workers: int
     return left
 
 
-def _most_in_a_window(left: list[float]) -> int:
-    """The most instants that any second, shortened by the grace, holds."""
-    left = sorted(left)
-    return max(sum(at <= other < at + 1.0 - _GRACE for other in left) for at in left)
-
-
 def test_processes_share_the_rate(place: LedgerPlace) -> None:
     """Three processes, each as fast as it may: together never more than the rate in any second."""
     command = [sys.executable, "-c", _PROCESS, raw.address(place), "40", "3"]
@@ -89,7 +82,7 @@ def test_processes_share_the_rate(place: LedgerPlace) -> None:
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert all(lists)
     left = [at for each in lists for at in each]
-    assert _most_in_a_window(left) <= 40
+    assert most_in_a_window(left) <= 40
     # Two seconds' worth in three: that the limit is not kept by doing nothing.
     assert len(left) > 80
 
@@ -101,14 +94,14 @@ def test_a_lower_rate_counts_what_left_before(place: LedgerPlace) -> None:
     both = before + after
     assert len(before) > 16
     assert len(after) >= 3
-    assert all(sum(at - 1.0 + _GRACE < other <= at for other in both) <= 4 for at in after)
+    assert all(sum(at - 1.0 + GRACE < other <= at for other in both) <= 4 for at in after)
 
 
 def test_a_higher_rate_counts_too(place: LedgerPlace) -> None:
     """What left at the lower rate belongs to the higher one's first window."""
     left = asyncio.run(leave(place, orders=5, seconds=0.9)) + asyncio.run(leave(place, orders=40, seconds=1.2))
     assert len(left) > 16
-    assert _most_in_a_window(left) <= 40
+    assert most_in_a_window(left) <= 40
 
 
 def test_a_pause_is_for_every_process(place: LedgerPlace) -> None:
@@ -126,7 +119,7 @@ def test_a_pause_is_for_every_process(place: LedgerPlace) -> None:
             return until, later
 
     # Of a database whoever asks is told to ask a little early, so that the question is there at the instant.
-    early = 0.0 if isinstance(place, Path) else _GRACE
+    early = 0.0 if isinstance(place, Path) else GRACE
     until, later = asyncio.run(main())
     assert later >= until - early
     command = [sys.executable, "-c", _PROCESS, raw.address(place), "10", "0.5"]
@@ -147,7 +140,7 @@ def test_nobody_rushes_when_a_pause_ends(place: LedgerPlace) -> None:
             return until, [await pace.enter(slot) for slot in slots]
 
     until, later = asyncio.run(main())
-    assert later == [pytest.approx(until + number / 10, abs=_GRACE) for number in range(4)]
+    assert later == [pytest.approx(until + number / 10, abs=GRACE) for number in range(4)]
 
 
 def test_a_lost_file_waits_out_a_window(tmp_path: Path) -> None:
@@ -172,10 +165,10 @@ def test_lost_tables_wait_out_a_window(ledger_database: LedgerUrl) -> None:
     last = datetime.now(UTC)
     with closing(SharedPace(place, orders=20, window=1.0, last_sent_at=last)) as pace:
         slot = asyncio.run(pace.reserve())
-        assert slot >= last.timestamp() + 1.0 - _GRACE
+        assert slot >= last.timestamp() + 1.0 - GRACE
         raw.run(place, "TRUNCATE pace, left_at")
         now = time.time()
-        assert asyncio.run(pace.reserve()) >= now + 1.0 - _GRACE
+        assert asyncio.run(pace.reserve()) >= now + 1.0 - GRACE
     with closing(SharedPace(place, orders=20, window=1.0, last_sent_at=last)) as again:
         assert asyncio.run(again.reserve()) > now + 1.0
 
@@ -193,7 +186,7 @@ def test_a_machine_whose_clock_is_wrong(ledger_database: LedgerUrl) -> None:
         ):
             first: float | None = await right.reserve()
             second: float | None = await other.reserve()
-            assert second - wrong - first == pytest.approx(0.2, abs=_GRACE)
+            assert second - wrong - first == pytest.approx(0.2, abs=GRACE)
             while first is not None:
                 await asyncio.sleep(max(0.0, first - time.time()))
                 first = await right.enter(first)
@@ -202,9 +195,9 @@ def test_a_machine_whose_clock_is_wrong(ledger_database: LedgerUrl) -> None:
                 await asyncio.sleep(max(0.0, second - wrong - time.time()))
                 second = await other.enter(second)
             await other.pause(time.time() + wrong + 2.0)
-            assert await right.reserve() == pytest.approx(time.time() + 2.0, abs=2 * _GRACE)
+            assert await right.reserve() == pytest.approx(time.time() + 2.0, abs=2 * GRACE)
         (one,), (two,) = raw.run(place, "SELECT at FROM left_at ORDER BY number")
-        assert two - one >= 0.2 - _GRACE
+        assert two - one >= 0.2 - GRACE
         assert abs(two - time.time()) < 5.0
 
     asyncio.run(scenario())
@@ -220,7 +213,7 @@ def test_a_cut_connection_is_made_anew(ledger_database: LedgerUrl) -> None:
             await pace.reserve()
             slot: float | None = await pace.reserve()
             assert raw.run(place, cut) == [(True,)]
-            assert await pace.reserve() == pytest.approx(slot + 0.2, abs=_GRACE)
+            assert await pace.reserve() == pytest.approx(slot + 0.2, abs=GRACE)
             assert raw.run(place, cut) == [(True,)]
             while slot is not None:  # by the time that the connection stands again the slot may be missed
                 await asyncio.sleep(max(0.0, slot - time.time()))

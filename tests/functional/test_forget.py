@@ -207,8 +207,9 @@ def test_a_forgotten_run(program: Program) -> None:
     assert shown.count("(personal data removed on 20") == 2
     orders = program.json("status", run, *_LEDGER, exit_code=0)["orders"]
     assert [(each["email"], each["items"], each["state"]) for each in orders] == [("", [], "ordered")] * 2
-    whole = json.dumps([listed, orders]).lower()
-    assert not [word for word in ("ana", "canary", "example.com", "555") if word in whole.replace("canary-wave", "")]
+    whole = json.dumps([listed, orders]).lower().replace("canary-wave", "")
+    # The number whole: three digits of it also turn up in times and hashes.
+    assert not [word for word in ("ana", "canary", "example.com", "555 0142", "5550142") if word in whole]
 
 
 def test_a_later_results_file_can_be_made_again(program: Program) -> None:

@@ -6,7 +6,6 @@ other process; only the second and a half of importing is spared.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -14,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.crash.warm import Warm, die_with_parent
+from tests.crash.warm import Warm, die_with_parent, run_and_leave, share_memory
 
 if TYPE_CHECKING:
     import signal
@@ -75,7 +74,8 @@ class Fork:
 
 def main() -> None:
     """Run the command of the arguments here, to load everything; then answer requests, one JSON line each."""
-    from batch_orders.cli import run  # noqa: PLC0415 - costly, and not for whoever only starts this
+    from batch_orders.__main__ import main as program  # noqa: PLC0415 - costly, and not for whoever only starts this
+    from batch_orders.cli import run  # noqa: PLC0415 - likewise
 
     answers = os.fdopen(os.dup(1), "w")
     devnull = os.open(os.devnull, os.O_RDWR)
@@ -86,6 +86,7 @@ def main() -> None:
             case ["warm up", folder]:
                 os.chdir(folder)
                 answer: int | None = run(sys.argv[1:])
+                share_memory()
             case ["start", *arguments]:
                 answer = os.fork()
                 if answer == 0:
@@ -93,23 +94,11 @@ def main() -> None:
                     os.dup2(devnull, 0)
                     answers.close()
                     sys.argv[1:] = arguments
-                    _be_the_program()
+                    run_and_leave(program)
             case ["ended", pid]:
                 found, status = os.waitpid(pid, os.WNOHANG)
                 answer = os.waitstatus_to_exitcode(status) if found else None
         print(json.dumps(answer), file=answers, flush=True)
-
-
-def _be_the_program() -> None:
-    from batch_orders.__main__ import main as program  # noqa: PLC0415 - as above
-
-    code = 1
-    with contextlib.suppress(BaseException):
-        try:
-            program()
-        except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else 1
-    os._exit(code)  # nothing of the process that this is a fork of may run on
 
 
 if __name__ == "__main__":

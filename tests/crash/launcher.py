@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.syscalls import DOABLE, GO_ON, Answer, Call, Supervisor, hold_back, usual_error
-from tests.crash.warm import Warm, die_with_parent
+from tests.crash.warm import Warm, die_with_parent, run_and_leave, share_memory
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from tests.program import Program
 
 _ORDER = b"POST /api/v1/device-hub/place-order "
@@ -100,6 +102,7 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     _answer(answers, {"code": _warm_up(json.loads(sys.stdin.readline()))})
+    share_memory()
     for line in sys.stdin:
         request = json.loads(line)
         ours, theirs = socket.socketpair()
@@ -108,12 +111,11 @@ def main() -> None:
             die_with_parent()
             os.close(answers)
             ours.close()
-            return _be_the_program(request, theirs)
+            _be_the_program(request, theirs)
         theirs.close()
         _, (listener,), _, _ = socket.recv_fds(ours, 1, 1)
         ours.close()
         _answer(answers, _supervised(pid, listener, request))
-    return None
 
 
 def _answer(descriptor: int, answer: dict[str, Any]) -> None:
@@ -129,7 +131,7 @@ def _warm_up(request: dict[str, Any]) -> int:
         return run(request["arguments"])
 
 
-def _be_the_program(request: dict[str, Any], supervisor: socket.socket) -> None:
+def _be_the_program(request: dict[str, Any], supervisor: socket.socket) -> NoReturn:
     """As `batch-orders` would be: its folder, environment, arguments, output, and an exit of its own."""
     from batch_orders.__main__ import main as program  # noqa: PLC0415
 
@@ -149,7 +151,7 @@ def _be_the_program(request: dict[str, Any], supervisor: socket.socket) -> None:
         os.close(opened)
     hold_back(supervisor)
     supervisor.close()
-    program()
+    run_and_leave(program)
 
 
 def _supervised(pid: int, listener: int, request: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from batch_orders.adapters import csv_reader, zip_reader
+from batch_orders.adapters import csv_reader
 from batch_orders.adapters.sheet_parts import Table, header_row, is_blank, looking_for, width
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
@@ -89,12 +89,14 @@ def _sheet_in(path: Path, content: bytes, *, sheet_name: str | None, encoding: s
 def _kind_and_table(
     path: Path, content: bytes, sheet_name: str | None, encoding: str | None, limits: Limits
 ) -> tuple[SheetKind, Table]:
+    # What reads workbooks takes a while to import, and a CSV file needs none of it.
     if content.startswith(_OLE2):
-        # xlrd takes a while to import, and few files need it
         from batch_orders.adapters import ole2_reader  # noqa: PLC0415
 
         return SheetKind.XLS, ole2_reader.read_table(path, content, sheet_name, limits)
     if content.startswith(_ZIP):
+        from batch_orders.adapters import zip_reader  # noqa: PLC0415
+
         return zip_reader.read_table(path, content, sheet_name, limits)
     _refuse_what_is_no_text(path, content)
     return SheetKind.CSV, csv_reader.read_table(path, content, encoding, limits)

@@ -5,10 +5,12 @@ import json
 from dataclasses import asdict
 from typing import Any, NoReturn
 
-from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 
 from batch_orders.sandbox.faults import Read
 from batch_orders.sandbox.inventory import WAREHOUSES
@@ -26,53 +28,55 @@ _PAGE_HEADERS = {
 }
 
 
-def create_app(state: State) -> FastAPI:
+def create_app(state: State) -> Starlette:
     """The ASGI application over one state. It answers requests for loopback host names only."""
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app = Starlette(
+        routes=[*_login_routes(state), *_device_hub_routes(state), *_sandbox_routes(state)],
+        exception_handlers={
+            Refusal: _answer_refusal,
+            HTTPException: _answer_http_exception,
+            Exception: _answer_bug,
+        },
+    )
+    app.router.redirect_slashes = False
     # A web page elsewhere that rebinds its own name to 127.0.0.1 still sends that name: refused with 400.
     app.add_middleware(
         TrustedHostMiddleware,
         allowed_hosts=["localhost", "127.0.0.1", "[::1]", _as_written_in_urls(state.options.host)],
         www_redirect=False,
     )
-    app.add_exception_handler(Refusal, _answer_refusal)
-    app.add_exception_handler(HTTPException, _answer_http_exception)
-    app.add_exception_handler(Exception, _answer_bug)
-    _add_login_routes(app, state)
-    _add_device_hub_routes(app, state)
-    _add_sandbox_routes(app, state)
     return app
 
 
-def _add_login_routes(app: FastAPI, state: State) -> None:
-    @app.post("/api/v1/auth/login")
+def _login_routes(state: State) -> list[Route]:
     async def login(request: Request) -> JSONResponse:
         client_id, client_secret = _texts(await _json_object(request), "client_id", "client_secret")
         token = state.logins.log_in(client_id, client_secret)
         return JSONResponse({"message": "Login successful", "token": token})
 
-    @app.post("/api/v1/refresh-token")
     async def refresh_token(request: Request) -> JSONResponse:
         (token,) = _texts(await _json_object(request), "refresh_token")
         return JSONResponse({"message": "Token refreshed successfully", "token": state.logins.refresh(token)})
 
+    return [
+        Route("/api/v1/auth/login", login, methods=["POST"]),
+        Route("/api/v1/refresh-token", refresh_token, methods=["POST"]),
+    ]
 
-def _add_device_hub_routes(app: FastAPI, state: State) -> None:
-    @app.get("/api/v1/device-hub/warehouses")
+
+def _device_hub_routes(state: State) -> list[Route]:
     async def warehouses(request: Request) -> JSONResponse:
         state.logins.check(request.headers.get("authorization"))
         listed = [asdict(warehouse) for warehouse in WAREHOUSES]
         message = "Warehouses retrieved successfully"
         return JSONResponse({"success": True, "status": 200, "message": message, "data": {"ware_houses": listed}})
 
-    @app.get("/api/v1/device-hub/inventory")
     async def inventory(request: Request) -> JSONResponse:
         state.logins.check(request.headers.get("authorization"))
         asked = request.query_params
         answer = state.inventory(asked.get("warehouse_id"), asked.get("search"), asked.get("category_name"))
         return JSONResponse(answer)
 
-    @app.post("/api/v1/device-hub/place-order")
     async def place_order(request: Request) -> Response:
         await _admit(request, state)
         fault = state.chance.throw()
@@ -91,16 +95,20 @@ def _add_device_hub_routes(app: FastAPI, state: State) -> None:
         data = {"order_number": order.order_number, "products": products}
         return JSONResponse({"message": "Order placed successfully", "data": data})
 
+    return [
+        Route("/api/v1/device-hub/warehouses", warehouses),
+        Route("/api/v1/device-hub/inventory", inventory),
+        Route("/api/v1/device-hub/place-order", place_order, methods=["POST"]),
+    ]
 
-def _add_sandbox_routes(app: FastAPI, state: State) -> None:
+
+def _sandbox_routes(state: State) -> list[Route]:
     """What the real Device Hub does not have: looking at the orders, and making things go wrong."""
 
-    @app.get("/")
-    async def page() -> HTMLResponse:
+    async def page(_: Request) -> HTMLResponse:
         return HTMLResponse(render(state.orders), headers=_PAGE_HEADERS)
 
-    @app.get("/sandbox/orders")
-    async def orders() -> JSONResponse:
+    async def orders(_: Request) -> JSONResponse:
         return JSONResponse(
             [
                 {"order_number": order.order_number, "placed_at": order.placed_at.isoformat(), "body": order.body}
@@ -108,17 +116,22 @@ def _add_sandbox_routes(app: FastAPI, state: State) -> None:
             ]
         )
 
-    @app.post("/sandbox/discontinue")
     async def discontinue(request: Request) -> JSONResponse:
         (title,) = _texts(await _json_object(request), "product_title")
         state.discontinue(title)
         return JSONResponse({"message": f'"{title}" is discontinued'})
 
-    @app.post("/sandbox/revoke-tokens")
     async def revoke_tokens(request: Request) -> JSONResponse:
         await _json_object(request)
         state.logins.revoke_all()
         return JSONResponse({"message": "All tokens are revoked"})
+
+    return [
+        Route("/", page),
+        Route("/sandbox/orders", orders),
+        Route("/sandbox/discontinue", discontinue, methods=["POST"]),
+        Route("/sandbox/revoke-tokens", revoke_tokens, methods=["POST"]),
+    ]
 
 
 async def _admit(request: Request, state: State) -> None:

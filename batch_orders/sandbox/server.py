@@ -1,6 +1,6 @@
 """Running a simulated Device Hub: in a thread beside the caller, or in the foreground.
 
-FastAPI and uvicorn are imported only when one is started, so that importing this package stays quick.
+Starlette and uvicorn are imported only when one is started, so that importing this package stays quick.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _server(state: State, started: threading.Event) -> uvicorn.Server:
     """A uvicorn server over the state that says when it has started. It logs nothing; in a thread it leaves signals."""
     import uvicorn  # noqa: PLC0415 -- takes a while, and most commands need no sandbox
 
-    from batch_orders.sandbox.app import create_app  # noqa: PLC0415 -- FastAPI takes half a second
+    from batch_orders.sandbox.app import create_app  # noqa: PLC0415 -- likewise
     from batch_orders.sandbox.listening import Connection, Server  # noqa: PLC0415
 
     config = uvicorn.Config(

@@ -862,7 +862,7 @@ class TestServer:
         program = (
             "import sys\n"
             "from batch_orders.sandbox import SandboxOptions, running\n"
-            "print(sorted({'fastapi', 'uvicorn', 'jwt', 'pycountry', 'asyncio'} & sys.modules.keys()))\n"
+            "print(sorted({'starlette', 'uvicorn', 'jwt', 'pycountry', 'asyncio'} & sys.modules.keys()))\n"
             "with running(SandboxOptions()):\n"
             "    pass\n"
             "ours = {name for name in sys.modules if name.split('.')[0] == 'batch_orders'}\n"

@@ -331,7 +331,7 @@ def test_logs_hold_nothing_private(program: Program) -> None:
     assert "@" not in text
     for order in orders:
         assert order["email"].lower().partition("@")[0] not in text
-    for word in ("sandbox-secret", "555", "street"):
+    for word in ("sandbox-secret", "5550101", "street"):  # three digits of a number also turn up in times and hashes
         assert word not in text
 
 

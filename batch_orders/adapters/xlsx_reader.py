@@ -11,11 +11,15 @@ import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
-from openpyxl import load_workbook
+from openpyxl.cell.read_only import ReadOnlyCell
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.utils.datetime import from_excel
+from openpyxl.xml.constants import SHARED_STRINGS
 
 from batch_orders.adapters.sheet_parts import Table
 from batch_orders.adapters.workbook_sheets import as_text, choose, completed, kept
 from batch_orders.adapters.xlsx_look import look
+from batch_orders.adapters.xlsx_plain import plain_sheet, plain_texts, unescaped
 from batch_orders.models import Cell, Value
 
 if TYPE_CHECKING:
@@ -26,9 +30,7 @@ if TYPE_CHECKING:
     from batch_orders.models import Limits
 
 WORKBOOK: Final = "xl/workbook.xml"
-# How a character that XML cannot hold is written in a cell (ECMA-376, ST_Xstring), _x000D_ say, and the underscore of a
-# text that only looks so, _x005F_x000D_; openpyxl leaves both as they stand. Half a surrogate pair is no character.
-_ESCAPED = re.compile(r"_x((?![dD][89a-fA-F])[0-9a-fA-F]{4})_")
+_IS_FLOAT = re.compile(r"[.eE]")
 
 
 class _Sheet:
@@ -56,11 +58,45 @@ def read_table(path: Path, safe: io.BytesIO, sheet_name: str | None, limits: Lim
     """
     with _opened(safe, limits) as sheets, zipfile.ZipFile(safe) as archive:
         sheet = choose(path, sheets, sheet_name)
-        # openpyxl tells the name of a sheet's part nowhere else.
-        with archive.open(sheet.cells._worksheet_path.lstrip("/")) as part:  # noqa: SLF001
+        # openpyxl tells the name of a sheet's part, and the texts that all share, nowhere else.
+        name, shared = sheet.cells._worksheet_path.lstrip("/"), sheet.cells._shared_strings  # noqa: SLF001
+        with archive.open(name) as part:
+            plain = plain_sheet(part, shared, _Styles(sheet.cells), limits)
+        if plain is not None:
+            table = Table(name=sheet.title, rows=plain.rows, row_numbers=plain.row_numbers, originals=plain.originals)
+            return completed(table, plain.hidden, sheets)
+        with archive.open(name) as part:
             hidden = look(part, limits)
         table, hidden.errors = _table(sheet.cells, {cell.row for cell in hidden.without_value})
         return completed(table, hidden, sheets)
+
+
+class _Reader(ExcelReader):
+    """openpyxl's, but for plain texts, for each of which it would build several objects."""
+
+    def read_strings(self) -> None:
+        part = self.package.find(SHARED_STRINGS)  # type: ignore[no-untyped-call]
+        texts = plain_texts(self.archive.read(part.PartName[1:])) if part is not None else None
+        if texts is None:
+            super().read_strings()
+        else:
+            self.shared_strings = texts
+
+
+class _Styles:
+    """What a number means in a workbook, as openpyxl finds it."""
+
+    def __init__(self, sheet: Any) -> None:  # noqa: ANN401 - openpyxl's
+        self._sheet = sheet
+
+    def __call__(self, text: str, *, is_bool: bool, style: int) -> tuple[object, str]:
+        workbook = self._sheet.parent
+        number_format: str = ReadOnlyCell(self._sheet, 1, 1, None, "n", style).number_format
+        value: object = bool(int(text)) if is_bool else float(text) if _IS_FLOAT.search(text) else int(text)
+        if not is_bool and style in workbook._date_formats:  # noqa: SLF001
+            is_length = style in workbook._timedelta_formats  # noqa: SLF001
+            value = from_excel(value, workbook.epoch, timedelta=is_length)
+        return value, number_format
 
 
 @contextlib.contextmanager
@@ -68,7 +104,9 @@ def _opened(safe: io.BytesIO, limits: Limits) -> Iterator[Sequence[_Sheet]]:
     """The workbook's sheets of cells (not of charts), without openpyxl's warnings of what it does not keep."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"openpyxl\.")
-        workbook = load_workbook(safe, read_only=True, data_only=True, keep_links=False)
+        reader = _Reader(safe, read_only=True, data_only=True, keep_links=False)
+        reader.read()
+        workbook = reader.wb
         try:
             yield [_Sheet(sheet, limits) for sheet in workbook.worksheets if hasattr(sheet, "reset_dimensions")]
         finally:
@@ -88,7 +126,7 @@ def _table(sheet: Any, never_blank: Container[int]) -> tuple[Table, list[tuple[C
             if value is None:
                 texts.append("")
             elif isinstance(value, str):
-                texts.append(_unescaped(value))
+                texts.append(unescaped(value))
                 if cell.data_type == "e":
                     errors.append((Cell(number, column + 1), value))
             else:
@@ -99,7 +137,3 @@ def _table(sheet: Any, never_blank: Container[int]) -> tuple[Table, list[tuple[C
             rows.append(texts)
             numbers.append(number)
     return Table(name=sheet.title, rows=rows, row_numbers=numbers, originals=originals), errors
-
-
-def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text

@@ -926,7 +926,9 @@ def _run(world: World, steps: Coroutine[Any, Any, _T], *, told_to_end: int = _IN
         world.stop.because(runs.interrupted(), exit_code=told_to_end)
         world.progress.note(runs.interrupting())
 
-    async def main() -> _T:
+    ended: list[_T] = []
+
+    async def main() -> None:
         loop = asyncio.get_running_loop()
         interrupts = itertools.count()
 
@@ -937,9 +939,11 @@ def _run(world: World, steps: Coroutine[Any, Any, _T], *, told_to_end: int = _IN
             loop.call_soon_threadsafe(stop)
 
         with _handling_interrupts(interrupt):
-            return await steps
+            # Not as this coroutine's own result: asyncio would write out all of it, a report of every row, as text.
+            ended.append(await steps)
 
-    return asyncio.run(main())
+    asyncio.run(main())
+    return ended[0]
 
 
 def _require_a_queue_to_wait_for(settings: Settings, *, no_wait: bool) -> None:

@@ -7,11 +7,13 @@ addresses, items, file, row and run are not in the key, so mending or renaming a
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import hmac
 import json
 import re
 import unicodedata
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING
 
 import idna
@@ -29,6 +31,8 @@ def normalise_text(text: str) -> str:
 
     Characters that nobody sees do not count.
     """
+    if text.isascii() and text.isprintable():
+        return text.strip().casefold()
     # Folding can undo the composition (and the other way round), so compose on both sides of it.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", without_invisible(text)).strip().casefold())
 
@@ -45,6 +49,7 @@ def normalise_email(text: str) -> str:
     return f"{normalise_text(local)}@{_a_label(domain)}"
 
 
+@functools.lru_cache(maxsize=1_000)
 def _a_label(domain: str) -> str:
     """The domain as the Internet spells it. Folding its case first would make straße.de strasse.de, another domain."""
     composed = unicodedata.normalize("NFC", without_invisible(domain)).strip()
@@ -95,12 +100,17 @@ def traces_of_person(firstname: str, lastname: str, phone: str, postal_code: str
     """The traces that a name leaves; none where it is blank."""
     name = _full_name(firstname, lastname)
     parts = {"zip": "".join(normalise_text(postal_code).split()), "phone": "".join(normalise_text(phone).split())}
-    return tuple(json.dumps([kind, name, part]) for kind, part in parts.items() if name and part)
+    return tuple(_array(kind, name, part) for kind, part in parts.items() if name and part)
 
 
 def _full_name(firstname: str, lastname: str) -> str:
     first, last = (" ".join(normalise_text(part).split()) for part in (firstname, lastname))
-    return json.dumps([first, last]) if first and last else ""
+    return _array(first, last) if first and last else ""
+
+
+def _array(*texts: str) -> str:
+    """Texts as a JSON array, to the letter as `json.dumps` writes it, which first builds an encoder each time."""
+    return f"[{', '.join(map(encode_basestring_ascii, texts))}]"
 
 
 def content_hash(contents: Contents) -> str:
@@ -109,9 +119,9 @@ def content_hash(contents: Contents) -> str:
     Runs of white space count as one, so that a title repaired to the catalog's own spacing stays the same order
     when the title has left the catalog.
     """
-    fields = dataclasses.asdict(contents)
-    items = sorted([squeeze(title), squeeze(quantity)] for title, quantity in fields.pop("items"))
-    canonical = {name: squeeze(value) for name, value in fields.items()} | {"items": items}
+    items = sorted([squeeze(item.product_title), squeeze(item.quantity)] for item in contents.items)
+    names = [each.name for each in dataclasses.fields(contents) if each.name != "items"]
+    canonical = {name: squeeze(getattr(contents, name)) for name in names} | {"items": items}
     return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import unicodedata
 
 import pytest
@@ -140,3 +141,16 @@ def test_content_hash_sees_items() -> None:
 def test_secret_is_not_in_repr() -> None:
     """The ledger's secret shows nowhere."""
     assert "000" not in repr(_ACCOUNT)
+
+
+@given(st.lists(st.text(), max_size=4))
+def test_arrays_are_those_of_json(texts: list[str]) -> None:
+    """The ledger's traces were written by `json.dumps`: what is written now must be the same to the letter."""
+    assert identity._array(*texts) == json.dumps(texts)  # no caller can be given every text
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_plain_text_is_normalised_as_any_other(text: str) -> None:
+    """The short way for ASCII gives what the long way gives."""
+    composed = unicodedata.normalize("NFC", text).strip().casefold()
+    assert identity.normalise_text(text) == unicodedata.normalize("NFC", composed)

@@ -165,8 +165,8 @@ def _still_matter(checked: Checked, done: set[int]) -> tuple[Finding, ...]:
 
 def _shortages(checked: Checked, decisions: Sequence[Decision], catalog: Catalog) -> tuple[Finding, ...]:
     """Where the orders to be sent ask for more of a title than all warehouses together have."""
-    titles = checked.frame[Column.PRODUCT_TITLE]
-    quantities = checked.frame[Column.QUANTITY]
+    titles = checked.frame[Column.PRODUCT_TITLE].tolist()
+    quantities = checked.frame[Column.QUANTITY].tolist()
     asked: dict[str, int] = defaultdict(int)
     lines: dict[str, list[int]] = defaultdict(list)
     for decision in decisions:

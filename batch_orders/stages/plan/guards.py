@@ -52,10 +52,10 @@ def guard(
     holds: dict[int, list[str]] = defaultdict(list)
     findings: list[Finding] = []
     in_sheet = sorted({*open_orders, *doubtful})
+    traces = {position: _traces(orders[position][1]) for position in in_sheet}
+    people = _people_in_sheet(checked, orders, loose_lines, traces)
     for position, code, message in (
-        *_near_duplicates(
-            checked, orders, history, open_orders, _people_in_sheet(checked, orders, loose_lines, in_sheet)
-        ),
+        *_near_duplicates(checked, orders, history, open_orders, traces=traces, people=people),
         *_repeats(checked, orders, history, open_orders, in_sheet),
     ):
         key, order = orders[position]
@@ -92,14 +92,15 @@ def _near_duplicates(
     orders: Sequence[tuple[str | None, Order]],
     history: History,
     open_orders: Sequence[int],
+    *,
+    traces: Mapping[int, Sequence[str]],
     people: People,
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """Against the ledger's orders first, then against the sheet's own, where both are held."""
     said = numbers_in_sheet(checked)
     for position in open_orders:
         order = orders[position][1]
-        traces = identity.traces(order.employee, order.contents)
-        known = _placed_for_another(order, history)
+        known = _placed_for_another(order, traces[position], history)
         # A results row that was ordered, with another e-mail address now: a person who was renamed, say.
         taken = [
             (whose.email, said[line])
@@ -109,7 +110,7 @@ def _near_duplicates(
             and whose.key != orders[position][0]
             and not _is_for(order, whose, history)
         ]
-        others = people.others(order.employee, traces)
+        others = people.others(order.employee, traces[position])
         if known:
             message = known
         elif taken:
@@ -121,9 +122,13 @@ def _near_duplicates(
         yield position, FindingCode.NEAR_DUPLICATE, message
 
 
-def _placed_for_another(order: Order, history: History) -> str:
+def _traces(order: Order) -> tuple[str, ...]:
+    return identity.traces(order.employee, order.contents)
+
+
+def _placed_for_another(order: Order, traces: Sequence[str], history: History) -> str:
     """What to say where the ledger has an order for this person under another e-mail address; "" where it has none."""
-    for trace in identity.traces(order.employee, order.contents):
+    for trace in traces:
         for remembered in history.look_alikes.get(trace, ()):
             if not _is_for(order, remembered, history):
                 return messages.near_duplicate_of_placed(remembered.email, remembered.order_number)
@@ -142,13 +147,13 @@ def _people_in_sheet(
     checked: Checked,
     orders: Sequence[tuple[str | None, Order]],
     loose_lines: Sequence[int],
-    in_sheet: Sequence[int],
+    traces: Mapping[int, Sequence[str]],
 ) -> People:
-    """Everybody in the sheet: the employees, and the rows without an e-mail."""
+    """Everybody in the sheet: the employees, by the `traces` of their orders, and the rows without an e-mail."""
     people = People(most=messages.MOST_LISTED)
-    for position in in_sheet:
+    for position, left in traces.items():
         order = orders[position][1]
-        people.add(order.employee, identity.traces(order.employee, order.contents), order.lines[0])
+        people.add(order.employee, left, order.lines[0])
     names = (Column.FIRSTNAME, Column.LASTNAME, Column.PHONE_NUMBER, Column.SHIPPING_ZIP)
     columns = {name: checked.frame[name] for name in names}
     for line in loose_lines:
@@ -219,7 +224,7 @@ def placed_since(
     """
     found: dict[str, Finding] = {}
     for key, order in orders:
-        near = _placed_for_another(order, history)
+        near = _placed_for_another(order, _traces(order), history)
         message = near or _placed_lately(order, history)
         if message and key not in released:
             code = FindingCode.NEAR_DUPLICATE if near else FindingCode.REPEAT_ITEM
@@ -269,8 +274,4 @@ def numbers_in_sheet(checked: Checked) -> dict[int, str]:
 
 def traces_asked_for(orders: Iterable[Order]) -> set[str]:
     """Every trace that the guards look up for these orders (see History.look_alikes)."""
-    return {
-        trace
-        for order in orders
-        for trace in (identity.employee_trace(order.employee), *identity.traces(order.employee, order.contents))
-    }
+    return {trace for order in orders for trace in (identity.employee_trace(order.employee), *_traces(order))}

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from batch_orders.models import Catalog, Mapped
     from batch_orders.stages.validate.complaints import Values
+    from batch_orders.stages.validate.repair import Phones
 from batch_orders.stages.validate.orders import Grouped
 
 __all__ = ["validate"]
@@ -62,15 +63,17 @@ def validate(mapped: Mapped, catalog: Catalog, *, dates: bool = False) -> Checke
     own = repair(raw, catalog, dates=dates)
     grouping = grouped(own)
     countries = _countries(own, grouping)
-    own, phones = repair_places(own, countries)
+    phones: Phones = {}
+    own = repair_places(own, countries, phones)
+    unreadable = {key: complaint for key, (_, complaint) in phones.items() if complaint}
     own = restore_zips(mapped, own, inherited(own[Column.SHIPPING_STATE], grouping.orders), countries)
     # Inherited from a row whose country cannot be told, a value is put right by the country of the row that has it now.
-    whole, _ = repair_places(with_inheritance(own, grouping.orders), countries)
+    whole = repair_places(with_inheritance(own, grouping.orders), countries, phones)
     _refuse_lacking_columns(mapped, countries)
     odd = [*odd_findings(mapped), *invisible_findings(mapped, raw, own, catalog)]
     found = (
         *repair_findings(mapped, raw, own),
-        *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=phones, dates=dates),
+        *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=unreadable, dates=dates),
         *order_findings(mapped, grouping, own=own, countries=countries, dates=dates),
         *example_findings(mapped, own),
     )

@@ -21,9 +21,12 @@ from batch_orders.stages.validate.rules import is_mended_phone, read_phone, with
 from batch_orders.stages.validate.texts import clean, fold, squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from batch_orders.models import Catalog, Finding, Mapped, Value
+
+# What is made of each phone number that was read, in which country, and what is wrong with it.
+Phones = dict[tuple[str, str], tuple[str, Complaint | None]]
 
 _YES = ("yes", "y", "true", "1", "1.0", "ja", "oui", "sí", "si", "sim", "tak", "wahr", "vrai")
 _NO = ("no", "n", "false", "0", "0.0", "nein", "non", "não", "nie", "falsch", "faux")
@@ -58,18 +61,19 @@ def repair(raw: Values, catalog: Catalog, *, dates: bool = False) -> Values:
     return {column: _each(own.get(column, clean), values) for column, values in raw.items()}
 
 
-def repair_places(own: Values, countries: Sequence[str]) -> tuple[Values, Mapping[tuple[str, str], Complaint]]:
+def repair_places(own: Values, countries: Sequence[str], phones: Phones) -> Values:
     """State, postal code and phone as the row's country ("" where unknown) writes them.
 
-    Also gives the complaint about each (phone, country) that cannot be read.
+    Numbers that were not read before are added to `phones`.
     """
-    phones = {key: read_phone(*key) for key in set(zip(own[Column.PHONE_NUMBER], countries, strict=True))}
+    for key in set(zip(own[Column.PHONE_NUMBER], countries, strict=True)) - phones.keys():
+        phones[key] = read_phone(*key)
     mended = {
         Column.SHIPPING_STATE: _each_in(_state, own[Column.SHIPPING_STATE], countries),
         Column.SHIPPING_ZIP: _each_in(_zip, own[Column.SHIPPING_ZIP], countries),
         Column.PHONE_NUMBER: [phones[key][0] for key in zip(own[Column.PHONE_NUMBER], countries, strict=True)],
     }
-    return own | mended, {key: complaint for key, (_, complaint) in phones.items() if complaint}
+    return own | mended
 
 
 def restore_zips(mapped: Mapped, own: Values, states: Sequence[str], countries: Sequence[str]) -> Values:

@@ -6,6 +6,7 @@ Each answers None where there is nothing to say. A blank cell is no value: what 
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -43,6 +44,9 @@ _TOO_SHORT = {ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONL
 # Some countries have local numbers of two digits, which in a sheet are a slip and nothing else.
 _SHORTEST_LOCAL = 100_000
 _SPACED_SIGN = re.compile(r" *([@.]) *")
+# Of these characters the part before the @ may be, with single dots in between: any domain takes it, short as it is.
+_PLAIN_LOCAL = re.compile(r"(?=.{1,64}\Z)[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*", re.ASCII | re.IGNORECASE)
+_SHORT_ADDRESS = 200
 _MANY_DIGITS = re.compile(r"[0-9]{10,}", re.ASCII)
 # "2 pcs", "x2", "2,0". But "1,000" and "1.000" are a thousand to some and one to others, and "-2" is a return.
 _ONE_NUMBER = re.compile(r"[^0-9.,/%\u2013\u2212-]*0*([1-9][0-9]{0,8})(?:,00?)?[^0-9.,/%\u2013\u2212-]*")
@@ -67,6 +71,18 @@ def email(value: str) -> Complaint | None:
 
 
 def _why_no_address(text: str) -> str:
+    local, _, domain = text.rpartition("@")
+    if len(text) <= _SHORT_ADDRESS and _PLAIN_LOCAL.fullmatch(local) and not _why_no_domain(domain):
+        return ""  # what most addresses are, of the few domains of a company
+    return _why_invalid(text)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _why_no_domain(domain: str) -> str:
+    return _why_invalid(f"a@{domain}")
+
+
+def _why_invalid(text: str) -> str:
     try:
         validate_email(text, check_deliverability=False)
     except EmailNotValidError as error:

@@ -352,8 +352,8 @@ def adopt(
 ) -> tuple[Counter[str], list[str]]:
     """Enter the orders of results files: how many were new, known or at odds, and a line for each of the latter.
 
-    All files are read before anything is entered. Afterwards a restored copy counts as up to date where they told it
-    something new and nothing is at odds, or where a person says so (`up_to_date`).
+    All files are read before anything is entered. Afterwards a restored copy counts as up to date where nothing is at
+    odds and as much was entered since as it lacks by its high-water mark, or where a person says so (`up_to_date`).
     """
     sheets = [(path, SheetRequest(path=path, mapping=mapping).read(limits)) for path in paths]
     found = [(path, past) for path, sheet in sheets for past in pipeline.past_orders(sheet, mapping)]
@@ -371,7 +371,7 @@ def adopt(
         counts[adopted.value] += 1
         if adopted is Adopted.CONFLICT:
             conflicts.append(ledgers.at_odds(path, past.row, past.order_number))
-    if up_to_date or (counts[Adopted.NEW.value] and not conflicts):
+    if up_to_date or (not conflicts and ledger.lacks_nothing()):
         ledger.trust_mark()
     return counts, conflicts
 

@@ -130,6 +130,27 @@ def test_held_rows_are_adopted_as_they_are_told_to_be(tmp_path: Path) -> None:
         assert statuses(again) == [("ana", "already_ordered", "700001"), ("ben", "already_ordered", "700002")]
 
 
+def test_an_old_copy_sends_only_when_all_that_it_lacks_was_entered(tmp_path: Path) -> None:
+    """Of two runs that a restored copy does not know, the results of one are no proof of the other."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        desk.submit(save(tmp_path / "ana.csv", [row("ana")]))
+        ledger = desk.folder / "data" / "batch-orders" / "ledger.sqlite"
+        copy = shutil.copy(ledger, tmp_path / "backup")
+        ben = save(tmp_path / "ben.csv", [row("ben"), row("bea", columns={"Last name": "B"})])
+        cem = save(tmp_path / "cem.csv", [row("cem", columns={"Last name": "C"})])
+        _, ben_results = desk.submit(ben)
+        _, cem_results = desk.submit(cem)
+        shutil.copy(copy, ledger)
+        assert "sends nothing" in desk.type("ledger", "adopt", ben_results, exit_code=4)
+        assert "high-water mark" in desk.type("submit", cem, "--yes", exit_code=2)
+        assert "sends nothing" in desk.type("ledger", "adopt", ben_results, exit_code=4)  # once more is no more
+        assert "1 order entered" in desk.type("ledger", "adopt", cem_results)
+        _, again = desk.submit(cem)
+        assert statuses(again) == [("cem", "already_ordered", "700004")]
+        assert len(desk.book) == 4
+        desk.type("ledger", "verify")
+
+
 def test_adopting_what_is_known_makes_no_old_copy_new(tmp_path: Path) -> None:
     """Nothing new was told, so that the copy knows everything is for a person to say."""
     with at_a_desk(tmp_path, HostileHub()) as desk:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select, update
 
@@ -17,11 +17,19 @@ from batch_orders.adapters.ledger.database import Database
 from batch_orders.adapters.ledger.mark import NO_MARK, HighWaterMark, Mark
 from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.messages import ledgers
+from batch_orders.models import OrderState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from batch_orders.places import LedgerPlace
+
+
+# The first entry that a restored copy gets: what it lacks is counted from there.
+RESTORED: Final = "restored"
+ADOPT: Final = "adopt"
+# How many entries an order leaves at least that was sent once: its attempt and, where it ended, its verdict.
+_LEAVES = {OrderState.ORDERED.value: 2, OrderState.UNKNOWN.value: 1}
 
 
 class Audit(Database):
@@ -44,6 +52,36 @@ class Audit(Database):
             self._mark.set(newest)
         except OSError as error:
             raise self._mark_failed(error) from error
+
+    def lacks_nothing(self) -> bool:
+        """Whether as much was adopted since this ledger was restored as it lacked then, by its high-water mark.
+
+        Never where that cannot be counted: where another machine was first to write to the restored copy.
+        """
+        with self._read() as connection:
+            restored = self._restored(connection)
+            if restored is None:
+                return False
+            since, missing = restored
+            query = select(schema.audit.c.detail).where(schema.audit.c.id > since, schema.audit.c.what == ADOPT)
+            entered = sum(_LEAVES[json.loads(detail)["state"]] for (detail,) in connection.execute(query))
+        return 0 < missing <= entered
+
+    def _restored(self, connection: Connection) -> tuple[int, int] | None:
+        """The entry since which this is known to be a copy older than this machine's mark, and how many it lacked."""
+        seal = self._mark.read().seal
+        query = select(schema.audit.c.id, schema.audit.c.detail).where(schema.audit.c.what == RESTORED)
+        for number, text in connection.execute(query):
+            detail = json.loads(text)
+            if detail["mark"] == seal:
+                return number, detail["missing"]
+        return None
+
+    def _note_restored(self, connection: Connection, newest: Mark) -> None:
+        mark = self._mark.read()
+        was_first = select(schema.audit.c.id).where(schema.audit.c.what == RESTORED).limit(1)
+        missing = mark.entries - newest.entries if connection.execute(was_first).first() is None else 0
+        self._note(connection, RESTORED, None, None, mark=mark.seal, missing=missing)
 
     @property
     def trouble(self) -> BatchOrdersError | None:
@@ -86,13 +124,13 @@ class Audit(Database):
         missing = self._mark.read().entries - self._newest(connection).entries
         return LedgerError(ledgers.older_than_mark(self.place, missing), hint=ledgers.how_to_bring_up_to_date())
 
-    def _descends_from_mark(self, connection: Connection, *ours: Mark) -> bool:
+    def _descends_from_mark(self, connection: Connection, newest: Mark = NO_MARK) -> bool:
         """Whether the entry at the mark is one of ours: an old copy that grew since has another one there, or none.
 
-        `ours` are entries that need not be looked up.
+        `newest` is an entry that need not be looked up.
         """
         mark = self._mark.read()
-        if mark in (NO_MARK, *ours):
+        if mark in (NO_MARK, newest):
             return True
         query = select(schema.audit.c.seal).where(schema.audit.c.id == mark.entries)
         return connection.execute(query).scalar() == mark.seal
@@ -104,6 +142,10 @@ class Audit(Database):
     def _note(self, connection: Connection, what: str, key: str | None, run_id: str | None, **detail: object) -> None:
         """One more entry, with how its order stands after it. Call it when the order's row has been changed."""
         last = self._newest(connection)
+        descends = self._descends_from_mark(connection, last)
+        if not descends and what != RESTORED and self._restored(connection) is None:
+            self._note_restored(connection, last)
+            last = self._newest(connection)
         row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first() if key else None
         if row is not None:
             detail |= {"state": row.state, "order": self._seal_of_order(row)}
@@ -114,7 +156,7 @@ class Audit(Database):
         newest = Mark(last.entries + 1, seal)
         connection.execute(insert(schema.audit).values(id=newest.entries, **values))
         # The mark rises with the ledger that it is the mark of, and with no old copy of that.
-        if self._descends_from_mark(connection, last, newest):
+        if descends:
             self._audited = newest
 
     def _begun(self) -> None:

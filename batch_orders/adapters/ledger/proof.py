@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
+from batch_orders.adapters.ledger.audit import ADOPT
 from batch_orders.adapters.ledger.forgetting import BLANK, FORGET, Forgetting
 from batch_orders.adapters.ledger.memory import as_contents
 from batch_orders.errors import LedgerError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # A planned order has no entry of its own: it may be new, or taken up again after one of these.
 _BEFORE_PLANNED = {None, OrderState.PLANNED.value, OrderState.REJECTED.value}
 # Entries with which an order that was forgotten is known again.
-_KNOWN_ANEW = {"attempt", "adopt"}
+_KNOWN_ANEW = {"attempt", ADOPT}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

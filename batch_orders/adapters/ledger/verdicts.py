@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, case, insert, select, update
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
+from batch_orders.adapters.ledger.audit import ADOPT
 from batch_orders.adapters.ledger.instants import as_text
 from batch_orders.adapters.ledger.journal import Journal
 from batch_orders.errors import LedgerError
@@ -124,7 +125,7 @@ class Verdicts(Journal):
                 "last_seen_at": None,  # by a run
             }
             connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
-            self._note(connection, "adopt", key, None)
+            self._note(connection, ADOPT, key, None)
         return Adopted.NEW
 
     def adopt_unknown(self, order: Order, submitted_at: datetime | None) -> Adopted:
@@ -144,7 +145,7 @@ class Verdicts(Journal):
                 "last_seen_at": None,  # by a run
             }
             connection.execute(update(schema.orders).where(schema.orders.c.order_key == key).values(values))
-            self._note(connection, "adopt", key, None)
+            self._note(connection, ADOPT, key, None)
         return Adopted.NEW
 
     def _may_have_been_sent_since(self, connection: Connection, row: Row[Any]) -> bool:

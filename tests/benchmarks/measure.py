@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +26,15 @@ class Cost:
     cpu: float
     memory: int
     code: int
+
+
+class Figure(NamedTuple):
+    """One row of the table: what, a ratio, what it should be, and what was measured for it."""
+
+    what: str
+    ratio: float
+    wanted: str
+    told: str
 
 
 def cost(arguments: Sequence[str | Path], folder: Path, settings: Mapping[str, str] | None = None) -> Cost:

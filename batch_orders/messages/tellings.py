@@ -79,6 +79,12 @@ def title_of_a_warning() -> str:
     return "batch-orders: something to look at"
 
 
+def title_of_a_reminder(unknown: int) -> str:
+    """The subject where the job went well, and orders of earlier jobs still wait for a person."""
+    wait = "waits" if unknown == 1 else "wait"
+    return f"batch-orders: {count(unknown, 'order')} of unknown end still {wait} for a person"
+
+
 def worked_through(folder: Path, sheets: int, needing: int) -> str:
     """How an inbox job went, in a sentence."""
     if not sheets:

@@ -38,14 +38,18 @@ def message_of(job: Job, known: Known | None, *, with_details: bool) -> Message 
     """What there is to say; None where somebody sat there, was asked, and said no."""
     if any(sheet.report is not None and sheet.report.declined for sheet in job.worked):
         return None
-    if not needs_a_person(job.exit_code, None) and not any(map(_needs, job.worked)):
-        kind: Literal["success", "warning", "failure"] = "success"
-    else:
-        kind = "failure" if job.exit_code in _OURS else "warning"
-    title = tellings.title(job.exit_code) if job.exit_code or kind == "success" else tellings.title_of_a_warning()
+    needs = needs_a_person(job.exit_code, None) or any(map(_needs, job.worked))
+    unknown = known.unknown if known is not None else 0
+    if needs:
+        kind: Literal["success", "warning", "failure"] = "failure" if job.exit_code in _OURS else "warning"
+    else:  # a nightly job is where orders of earlier nights are remembered
+        kind = "warning" if unknown and job.command == "inbox" else "success"
+    title = tellings.title(job.exit_code)
+    if kind == "warning" and not job.exit_code:
+        title = tellings.title_of_a_warning() if needs else tellings.title_of_a_reminder(unknown)
     parts = list(_Telling(job, with_details=with_details).parts())
-    if known is not None and known.unknown:
-        parts.append(tellings.unknown_altogether(known.unknown, known.oldest_unknown))
+    if known is not None and unknown:
+        parts.append(tellings.unknown_altogether(unknown, known.oldest_unknown))
     if kind != "success" and not with_details:
         parts.append(tellings.nobody_is_named())
     return Message(title=title, body="\n\n".join(parts), kind=kind)

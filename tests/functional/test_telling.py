@@ -193,6 +193,30 @@ def test_an_unknown_order_is_told_with_how_to_settle_it(tmp_path: Path, mails: M
         assert "batch_orders_oldest_unknown_order_timestamp_seconds" not in _figures(tmp_path / "bo.prom")
 
 
+def test_an_inbox_reminds_of_unknown_orders_every_night(tmp_path: Path, mails: Mails, posts: Posts) -> None:
+    """Also with nothing to do, until somebody has settled them; the run itself went well, and the monitor hears so."""
+    with sandbox(tmp_path, "--fault", "reset_after_placing=1", "--seed", "1") as bad_day:
+        program = _program(tmp_path, bad_day, notify=mails.address, ping_url=posts.url)
+        (tmp_path / "inbox").mkdir()
+        _sheet(tmp_path / "inbox" / "wave.csv", _row("lost"))
+        program.json("inbox", "inbox", "--settled-for", "0", exit_code=5)
+        for _ in range(2):
+            mails.received.clear()
+            posts.received.clear()
+            program.json("inbox", "inbox", "--settled-for", "0", exit_code=0)
+            text = _told(mails)
+            assert text.startswith("batch-orders: 1 order of unknown end still waits for a person")
+            assert "The oldest was sent on" in text
+            assert "`batch-orders status` lists it" in text
+            assert posts.paths == ["/start", "/"]
+            _names_nobody(text)
+        (waiting,) = program.json("status", exit_code=0)["waiting"]
+        program.run("settle", waiting["order"], "--not-placed")
+        mails.received.clear()
+        program.json("inbox", "inbox", "--settled-for", "0", exit_code=0)
+        assert mails.received == []
+
+
 def test_a_person_who_says_no_is_not_told_so(tmp_path: Path, mails: Mails) -> None:
     """Off a terminal nobody can: that is an error of the job's set-up, and told."""
     with sandbox(tmp_path) as running:

@@ -82,6 +82,10 @@ async def work_through(
     folder = InboxFolder(path, quiet=quiet)
     worked: list[Worked] = []
     queue = await _complete(world, folder)
+    try:
+        _require_ledger(world)
+    except BatchOrdersError as error:
+        return _ended(world, worked, queue, error)
     for position, arrival in enumerate(queue):
         if world.stop:
             return _ended(world, worked, queue[position:])
@@ -95,6 +99,15 @@ async def work_through(
             except BatchOrdersError as error:
                 return _ended(world, worked, queue[position:], error)
     return Outcome(worked=tuple(worked))
+
+
+def _require_ledger(world: World) -> None:
+    """LedgerError where nothing could be ordered with the ledger, found also in a night without sheets."""
+    if world.is_sandbox:
+        return
+    with world.ledger() as ledger:
+        if refusal := ledger.refusal():
+            raise refusal
 
 
 def _ended(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +167,38 @@ def test_nothing_moves_where_the_account_is_at_fault(tmp_path: Path, folder: Pat
     document = program.json("inbox", folder, "--settled-for", "0", exit_code=2)
     assert "init" in document["error"]["hint"]
     assert _files(folder) == {"fine.csv"}
+
+
+@pytest.mark.parametrize("sheets", [(), ("fine.csv",)])
+@pytest.mark.parametrize("fate", ["missing", "moved", "junk", "older"])
+def test_a_ledger_that_is_no_good_is_found_without_a_sheet_too(
+    tmp_path: Path, folder: Path, fate: str, sheets: tuple[str, ...]
+) -> None:
+    """Exit 2, and nothing is asked of Device Hub: nobody answers at this one."""
+    settings = {"base_url": "http://127.0.0.1:9", "client_id": "hr@example.com", "client_secret": "a-test-secret"}
+    program = Program(tmp_path, settings | {"ledger": "nightly.sqlite"})
+    program.json("init", "--new", exit_code=0)
+    program.json("inbox", folder, exit_code=0)
+    ledger = tmp_path / "nightly.sqlite"
+    match fate:
+        case "missing":
+            ledger.unlink()
+        case "moved":
+            program.json("ledger", "copy", "--to", "elsewhere.sqlite", exit_code=0)
+        case "junk":
+            ledger.write_bytes(b"junk" * 1000)
+        case "older":
+            mark = tmp_path / "nightly.sqlite.mark"
+            with closing(sqlite3.connect(ledger)) as database:
+                (account,) = database.execute("SELECT id FROM account").fetchone()
+            mark.write_text(f"{account:40} {9:20} {'0' * 64}\n")
+    for name in sheets:
+        _drop(folder, name, _row("fine"))
+    document = program.json("inbox", folder, "--settled-for", "0", exit_code=2)
+    assert document["error"]["message"]
+    assert document["error"]["hint"]
+    assert document["left"] == [str(folder / name) for name in sheets]
+    assert _files(folder) == set(sheets)
 
 
 def test_a_device_hub_that_is_away_leaves_the_sheets_where_they_are(tmp_path: Path, folder: Path) -> None:

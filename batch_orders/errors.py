@@ -5,6 +5,8 @@ BatchOrdersError             what went wrong, and a hint; exit 1 unless a group 
 │   ├── TooManyOrdersError   one run would send more than max_orders
 │   ├── SettingsError        a setting is missing or unreadable: which one, and where it came from
 │   ├── LedgerError          no ledger, another account's ledger, another schema version
+│   │   ├── LedgerAwayError  the database that holds it cannot be reached
+│   │   └── LedgerLoginError the database refuses the user or the password
 │   ├── UsersError           the users file of the page is broken, or not to be trusted; no such user
 │   └── LoginRefusedError    Device Hub refuses the login or the account
 ├── SheetError        (3)    the sheet cannot be read; carries findings where it has any
@@ -46,6 +48,14 @@ class SettingsError(UsageError):
 
 class LedgerError(UsageError):
     """The ledger is missing, belongs to another account, or has another schema version."""
+
+
+class LedgerAwayError(LedgerError):
+    """The database server that holds the ledger cannot be reached, at the beginning of a command."""
+
+
+class LedgerLoginError(LedgerError):
+    """The database that holds the ledger refuses the user, or the password."""
 
 
 class UsersError(UsageError):

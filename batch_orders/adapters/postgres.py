@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batch_orders.errors import BatchOrdersError, LedgerError, SettingsError
+from batch_orders.errors import BatchOrdersError, LedgerAwayError, LedgerError, LedgerLoginError, SettingsError
 from batch_orders.messages import ledgers
 
 if TYPE_CHECKING:
@@ -95,15 +95,16 @@ def refused(place: LedgerUrl, error: BaseException | None) -> LedgerError:
     """Why the ledger cannot be opened or made there, and what to do."""
     told = reason(place, error)
     state = getattr(error, "sqlstate", None) or ""
+    kind = LedgerError
     if state == "42501":  # insufficient_privilege
         hint = ledgers.how_to_permit()
     elif state.startswith("28") or any(sign in told for sign in _NO_PASSWORD):
-        hint = ledgers.how_to_log_in()
+        kind, hint = LedgerLoginError, ledgers.how_to_log_in()
     elif state in {"3D000", "3F000"} or any(sign in told for sign in _NO_DATABASE):
         hint = ledgers.how_to_make_database()
     else:
-        hint = ledgers.how_to_reach()
-    return LedgerError(ledgers.away(place, told), hint=hint)
+        kind, hint = LedgerAwayError, ledgers.how_to_reach()
+    return kind(ledgers.away(place, told), hint=hint)
 
 
 def failed(place: LedgerUrl, error: BaseException | None) -> BatchOrdersError:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from batch_orders.errors import (
     BatchOrdersError,
+    LedgerAwayError,
     LedgerError,
+    LedgerLoginError,
     LoginLostError,
     LoginRefusedError,
     RunStoppedError,
@@ -44,13 +46,28 @@ _ERRORS: tuple[tuple[type[BaseException], str], ...] = (
     (TooManyOrdersError, "The sheet would place more orders than max_orders allows, so nothing of it was ordered."),
     (LoginRefusedError, "Device Hub refuses the login or the account."),
     (SettingsError, "A setting is missing or wrong."),
-    (LedgerError, "The ledger is missing, or is not the one of this account."),
+    (LedgerAwayError, "The database that holds the ledger cannot be reached, so nothing was sent."),
+    (LedgerLoginError, "The database that holds the ledger refuses the user or the password, so nothing was sent."),
+    (LedgerError, "The ledger is missing, not the one of this account, or not to be used as it is."),
     (UsageError, "Something in the settings, or in how the command was called, is wrong."),
     (LoginLostError, "Device Hub no longer accepted the login, so the run stopped."),
     (UnreachableError, "Device Hub could not be reached, or kept failing, so the run stopped."),
     (RunStoppedError, "The run stopped early."),
     (BatchOrdersError, "Something went wrong on this machine."),
     (KeyboardInterrupt, "The job was interrupted."),
+)
+# For these the exit code says too little: the subject, and what to do next.
+_BY_ERROR: tuple[tuple[type[BaseException], str, str], ...] = (
+    (
+        LedgerAwayError,
+        "the ledger's database cannot be reached",
+        "look whether the database server runs and can be reached from there. Nothing is lost: the next run goes on.",
+    ),
+    (
+        LedgerLoginError,
+        "the ledger's database refuses the login",
+        "check the user in the setting `ledger`, and the password (or PGPASSWORD, or ~/.pgpass); then run it again.",
+    ),
 )
 _NEXT_IN_INBOX = {
     3: "do what the messages in the results file say there, then put that file into {folder}.",
@@ -69,9 +86,10 @@ _NEXT_AFTER_FAILURE = {
 _UNTOUCHED = "The orders and the exit code are not touched by that."
 
 
-def title(exit_code: int) -> str:
-    """The subject."""
-    return f"batch-orders: {_TITLES.get(exit_code, _TITLES[1])}"
+def title(exit_code: int, error: BaseException | None) -> str:
+    """The subject; `error` is what ended the job, if anything did."""
+    by_error = next((title for kind, title, _ in _BY_ERROR if isinstance(error, kind)), "")
+    return f"batch-orders: {by_error or _TITLES.get(exit_code, _TITLES[1])}"
 
 
 def title_of_a_warning() -> str:
@@ -159,11 +177,16 @@ def next_after_failure(exit_code: int) -> str:
     return _NEXT_AFTER_FAILURE.get(exit_code, "")
 
 
-def next_after_error(exit_code: int) -> str:
+def next_after_error(exit_code: int, error: BaseException | None) -> str:
     """What to do next where there was no run, or it came to nothing."""
-    return _NEXT_AFTER_FAILURE.get(exit_code) or {
-        3: "mend the sheet, and submit it again.",
-    }.get(exit_code, "run it again: it goes on where it stopped, and nothing is sent twice.")
+    by_error = next((text for kind, _, text in _BY_ERROR if isinstance(error, kind)), "")
+    return (
+        by_error
+        or _NEXT_AFTER_FAILURE.get(exit_code)
+        or {
+            3: "mend the sheet, and submit it again.",
+        }.get(exit_code, "run it again: it goes on where it stopped, and nothing is sent twice.")
+    )
 
 
 def next_with_note(folder: Path) -> str:

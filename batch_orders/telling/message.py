@@ -44,7 +44,7 @@ def message_of(job: Job, known: Known | None, *, with_details: bool) -> Message 
         kind: Literal["success", "warning", "failure"] = "failure" if job.exit_code in _OURS else "warning"
     else:  # a nightly job is where orders of earlier nights are remembered
         kind = "warning" if unknown and job.command == "inbox" else "success"
-    title = tellings.title(job.exit_code)
+    title = tellings.title(job.exit_code, _ended_by(job))
     if kind == "warning" and not job.exit_code:
         title = tellings.title_of_a_warning() if needs else tellings.title_of_a_reminder(unknown)
     parts = list(_Telling(job, with_details=with_details).parts())
@@ -53,6 +53,11 @@ def message_of(job: Job, known: Known | None, *, with_details: bool) -> Message 
     if kind != "success" and not with_details:
         parts.append(tellings.nobody_is_named())
     return Message(title=title, body="\n\n".join(parts), kind=kind)
+
+
+def _ended_by(job: Job) -> BaseException | None:
+    """What ended the job before its time, or in place of an outcome."""
+    return job.error or (job.outcome.error if job.outcome else None)
 
 
 def _needs(sheet: Worked) -> bool:
@@ -133,14 +138,13 @@ class _Telling:
 
     def _stopped(self) -> Iterator[str]:
         """What ended the job before its time."""
-        outcome = self.job.outcome
-        error = self.job.error or (outcome.error if outcome else None)
+        outcome, error = self.job.outcome, _ended_by(self.job)
         if error is not None:
             yield self._said_of(error)
         if outcome is not None and outcome.left:
             yield tellings.not_reached(len(outcome.left))
         if self.job.error is not None or (error is not None and not self.job.worked):
-            yield tellings.next_step(tellings.next_after_error(self.job.exit_code))
+            yield tellings.next_step(tellings.next_after_error(self.job.exit_code, error))
 
     def _is_kept_short(self, sheet: Worked) -> bool:
         """Whether nothing can be said of it but where it is: its name may name somebody, and so may its error."""

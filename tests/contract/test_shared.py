@@ -18,7 +18,7 @@ import pytest
 
 from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger, in_postgres, session_locks
 from batch_orders.adapters.ledger.in_postgres import InPostgres
-from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
+from batch_orders.errors import BatchOrdersError, LedgerError, LedgerLoginError, RunStoppedError
 from batch_orders.models import Claim, OrderState, Verdict, VerdictKind
 from batch_orders.places import LedgerUrl
 from tests import orders as made
@@ -390,7 +390,7 @@ def test_a_wrong_password_and_a_missing_right(own_postgres: postgresql.Server) -
     own_postgres.demand_passwords()
     hr = dataclasses.replace(own_postgres.url, user="hr")
     for password in ("hunter2", ""):
-        with pytest.raises(LedgerError) as caught:
+        with pytest.raises(LedgerLoginError) as caught:
             Ledger.create(dataclasses.replace(hr, password=password))
         assert "password" in caught.value.message
         assert ".pgpass" in caught.value.hint

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import batch_orders.telling as under_test
 from batch_orders.adapters import notifier
-from batch_orders.errors import UnreachableError
+from batch_orders.errors import LedgerError, LedgerLoginError, UnreachableError
 from batch_orders.settings import load_settings
 from batch_orders.telling import telling
 from tests.orders import TITLE
@@ -326,6 +326,11 @@ def test_slow_servers_cannot_hold_a_job_up(
     [
         (ValueError("Xanthippe"), ("batch-orders: failed", "Unexpected failure: a bug.")),
         (UnreachableError("Xanthippe"), ("batch-orders: stopped early", "Device Hub could not be reached")),
+        (
+            LedgerLoginError("Xanthippe"),
+            ("batch-orders: the ledger's database refuses the login", "refuses the user or the password"),
+        ),
+        (LedgerError("Xanthippe"), ("batch-orders: the settings or the account are wrong", "The ledger is missing")),
         (KeyboardInterrupt(), ("batch-orders: stopped early", "The job was interrupted.")),
     ],
 )
@@ -351,6 +356,22 @@ def test_a_missing_account_is_told(tmp_path: Path, mails: Mails, posts: Posts) -
     assert program.run("inbox", "inbox").returncode == 2
     assert "A setting is missing or wrong." in _told(mails)
     assert posts.paths == ["/start", "/fail"]
+
+
+@pytest.mark.parametrize("command", [("inbox", "inbox"), ("submit", "wave.csv", "--yes")])
+def test_a_database_that_is_away_is_told(tmp_path: Path, hub: RunningHub, mails: Mails, command: list[str]) -> None:
+    """It is neither a missing ledger nor a wrong setting: nothing is lost, and the next run goes on."""
+    away = f"postgresql+psycopg://orders@127.0.0.1:{free_port()}/orders"
+    (tmp_path / "inbox").mkdir()
+    _sheet(tmp_path / "wave.csv", _row("away"))
+    done = Program(tmp_path, hub.login | {"ledger": away, "notify": mails.address}).run(*command)
+    assert done.returncode == 2
+    assert "Check that the database server runs" in done.stderr
+    text = _told(mails)
+    assert text.startswith("batch-orders: the ledger's database cannot be reached")
+    assert "The database that holds the ledger cannot be reached, so nothing was sent." in text
+    assert "What next: look whether the database server runs" in text
+    assert "the next run goes on" in text
 
 
 @pytest.mark.parametrize("problem", ["raise ImportError('as if it were not there')", "broken ="])

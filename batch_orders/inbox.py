@@ -117,7 +117,7 @@ def _ended(
     for arrival in left:
         world.progress.note(messages.not_reached(arrival.path.name))
     if error is None:
-        error = RunStoppedError(world.stop.reason, hint=world.stop.hint)
+        error = RunStoppedError(world.stop.reason, hint=messages.goes_on_by_itself(world.stop.hint))
     return Outcome(worked=tuple(worked), left=tuple(arrival.path for arrival in left), error=error)
 
 

@@ -944,7 +944,8 @@ class Report:
     """How a run ended: a result for each row of `mapped.sheet.frame`, in the same order, and the sums.
 
     `counts` has `rows`, `orders` and every row status; `summary` are (label, text) lines for the summary sheet and
-    the terminal; `stopped` says why the run ended early ("" where it did not); `notes` are the plan's. A `partial` one
+    the terminal; `stopped` says why the run ended early ("" where it did not), and ends with `stop_hint` where there
+    is something to do about that; with `is_handed_over` the workers go on; `notes` are the plan's. A `partial` one
     holds only some of the sheet's rows.
     """
 
@@ -958,6 +959,8 @@ class Report:
     exit_code: int
     summary: tuple[tuple[str, str], ...]
     stopped: str = ""
+    stop_hint: str = ""
+    is_handed_over: bool = False
     notes: tuple[str, ...] = ()
     partial: bool = False
 

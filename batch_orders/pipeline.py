@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from batch_orders.errors import BatchOrdersError, RunStoppedError, TooManyOrdersError, UsageError
-from batch_orders.messages import ledgers, mappings, outcomes, runs, template
+from batch_orders.messages import ledgers, mappings, outcomes, queues, runs, template
 from batch_orders.models import Catalog, Column, History, Outcome, PastOrder, RowStatus, RunRecord, Warehouse
 from batch_orders.queueing import place_by_workers
 from batch_orders.sending import Line, SendingPolicy, Stop, send_orders
@@ -303,7 +303,7 @@ class _Submission:
     def report(self, ended: Mapping[str, Outcome], *, was_run: bool = True) -> Report:
         """How it stands, with the outcomes so far by the orders' keys."""
         judging, ordering, planned = self._judging, self._ordering, self._planned
-        return reporting.report(
+        done = reporting.report(
             dataclasses.replace(planned, findings=(*planned.findings, *self._since)),
             self._mapped,
             command="submit",
@@ -320,11 +320,14 @@ class _Submission:
             stop_code=judging.stop.exit_code or RunStoppedError.exit_code,
             what_next=self._what_next if was_run else self._what_after_no,
         )
+        return dataclasses.replace(done, stop_hint=judging.stop.hint, is_handed_over=judging.stop.is_handed_over)
 
     def _what_next(self, exit_code: int) -> str:
         """What a person does next, where that is not the usual."""
         if self._judging.forgets:
             return runs.next_step_in_sandbox(exit_code)
+        if exit_code == RunStoppedError.exit_code and self._judging.stop.is_handed_over:
+            return queues.next_step(self._ordering.run_id)
         is_limit = exit_code == RunStoppedError.exit_code and not self._judging.stop
         return runs.next_step_after_limit() if is_limit and self._is_limited else ""
 

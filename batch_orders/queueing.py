@@ -46,7 +46,9 @@ async def place_by_workers(
     try:
         await line.write(lambda: workers.hand_over(claims))
         if not waits:
-            line.stop.because(queues.handed_over(len(claims)), hint=queues.how_to_fetch_results(run_id))
+            told = queues.handed_over(len(claims))
+            line.stop.because(told, hint=queues.how_to_fetch_results(run_id))
+            line.stop.is_handed_over = line.stop.reason == told
             return {claim.key: Outcome(status=RowStatus.NOT_SENT, message=outcomes.queued()) for claim in claims}
         await watch.until_all_have_ended()
     except BatchOrdersError:

@@ -63,11 +63,12 @@ class SendingPolicy:
 
 @dataclass(slots=True, kw_only=True)
 class Stop:
-    """Why a run stops early, set once: the first reason stays."""
+    """Why a run stops early, set once: the first reason stays. `is_handed_over`: workers go on with its orders."""
 
     reason: str = ""
     hint: str = ""
     exit_code: int = 0
+    is_handed_over: bool = False
     event: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __bool__(self) -> bool:

@@ -64,6 +64,21 @@ def how_to_move() -> str:
     return "Look at the folder's rights and its disk."
 
 
+_BY_ITSELF = (
+    ("Run the same command again later: it goes on where it stopped", "The next run goes on where this one stopped"),
+    (", then submit the sheet again", "; the next run then goes on with it"),
+    (" and run the same command again, or submit without --queue", "; the next run then goes on"),
+    ("run the same command again", "the next run goes on"),
+)
+
+
+def goes_on_by_itself(text: str) -> str:
+    """What a run says when it stops, where the next job goes on without anybody's doing."""
+    for by_hand, by_itself in _BY_ITSELF:
+        text = text.replace(by_hand, by_itself)
+    return text
+
+
 def summary(lines: Iterable[str], worked: int) -> str:
     """What the job did, sheet by sheet."""
     return "\n".join([*lines, f"{count(worked, 'sheet')} worked through."])

@@ -30,13 +30,18 @@ def how_to_share_one() -> str:
 
 def handed_over(orders: int) -> str:
     """The run ends, and the workers go on."""
-    which = "The order is" if orders == 1 else f"The {orders:,} orders are"
-    return f"{which} with the workers now, who place what they have in hand whether or not this run is watched."
+    are, them = ("is", "it") if orders == 1 else ("are", "them")
+    return f"{count(orders, 'order')} {are} queued; the workers place {them}, whether or not anybody watches."
 
 
 def how_to_fetch_results(run_id: str) -> str:
     """Later."""
     return f"`batch-orders results {run_id}` writes the results as they stand then; `batch-orders status` counts them."
+
+
+def next_step(run_id: str) -> str:
+    """What a person does after a run whose orders the workers have."""
+    return f"Nothing now: the workers go on. `batch-orders results {run_id}` writes the results later."
 
 
 def no_worker() -> str:

@@ -69,12 +69,17 @@ _BY_ERROR: tuple[tuple[type[BaseException], str, str], ...] = (
         "check the user in the setting `ledger`, and the password (or PGPASSWORD, or ~/.pgpass); then run it again.",
     ),
 )
+_SETTLE = "look the unknown orders up at Device Hub; `batch-orders status` lists them, and says how to settle them. "
 _NEXT_IN_INBOX = {
     3: "do what the messages in the results file say there, then put that file into {folder}.",
     4: "do what the messages in the results file say there, then put that file into {folder}.",
-    5: "look the unknown orders up at Device Hub; `batch-orders status` lists them, and says how to settle them. Then "
-    "put the sheet into {folder} again.",
-    6: "nothing, if it is the first time: the next run goes on where this one stopped, and nothing is sent twice.",
+    5: _SETTLE + "Then put the sheet into {folder} again.",
+    6: "nothing, if this is the first time: the next run goes on where this one stopped, and nothing is sent twice.",
+}
+_NEXT_WHILE_WAITING = {
+    4: "do what the messages in the results file say there, then put that file into {folder}, and take the sheet out "
+    "of {folder}/waiting: it is tried again by itself, and what waits in it is in that file too.",
+    5: _SETTLE + "The sheet waits in {folder}/waiting, and the next run goes on with it by itself.",
 }
 _NEXT_AFTER_FAILURE = {
     1: "read what the job printed (cron's mail, the journal): it says what was and was not done. Then run it again; "
@@ -101,6 +106,11 @@ def title_of_a_reminder(unknown: int) -> str:
     """The subject where the job went well, and orders of earlier jobs still wait for a person."""
     wait = "waits" if unknown == 1 else "wait"
     return f"batch-orders: {count(unknown, 'order')} of unknown end still {wait} for a person"
+
+
+def title_of_queued() -> str:
+    """The subject where nobody waited for the workers."""
+    return "batch-orders: the orders are queued for the workers"
 
 
 def worked_through(folder: Path, sheets: int, needing: int) -> str:
@@ -167,9 +177,10 @@ def ordered_long_ago() -> str:
     )
 
 
-def next_in_inbox(exit_code: int, folder: Path) -> str:
-    """What to do next with a sheet of the inbox; "" where it is the same as everywhere."""
-    return _NEXT_IN_INBOX.get(exit_code, "").format(folder=folder)
+def next_in_inbox(exit_code: int, folder: Path, where: str) -> str:
+    """What to do next with a sheet that is there in the inbox now; "" where it is the same as everywhere."""
+    steps = _NEXT_IN_INBOX | (_NEXT_WHILE_WAITING if where == "waiting" else {})
+    return steps.get(exit_code, "").format(folder=folder)
 
 
 def next_after_failure(exit_code: int) -> str:

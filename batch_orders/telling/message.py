@@ -7,8 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from batch_orders.errors import BatchOrdersError
-from batch_orders.messages import runs, tellings
+from batch_orders.messages import inboxes, queues, runs, tellings
 from batch_orders.models import RowStatus
+from batch_orders.stages.report import EXIT_STOPPED
 from batch_orders.stages.tell import names_somebody, needs_a_person, ordered_long_ago, rows_in_need
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_orders.inbox import Worked
+    from batch_orders.models import Report
     from batch_orders.telling.job import Job, Known
 
 # Sheets, and rows of one sheet, that a message lists: it is to be read.
@@ -45,6 +47,8 @@ def message_of(job: Job, known: Known | None, *, with_details: bool) -> Message 
     else:  # a nightly job is where orders of earlier nights are remembered
         kind = "warning" if unknown and job.command == "inbox" else "success"
     title = tellings.title(job.exit_code, _ended_by(job))
+    if job.exit_code == EXIT_STOPPED and any(sheet.report and sheet.report.is_handed_over for sheet in job.worked):
+        title = tellings.title_of_queued()
     if kind == "warning" and not job.exit_code:
         title = tellings.title_of_a_warning() if needs else tellings.title_of_a_reminder(unknown)
     parts = list(_Telling(job, with_details=with_details).parts())
@@ -111,7 +115,7 @@ class _Telling:
             if ordered_long_ago(report):
                 yield tellings.ordered_long_ago()
             if report.stopped:
-                yield report.stopped
+                yield self._why(sheet.exit_code, report)
         if sheet.error is not None:
             yield self._said_of(sheet.error)
         yield tellings.next_step(self._next(sheet))
@@ -132,9 +136,20 @@ class _Telling:
     def _next(self, sheet: Worked) -> str:
         if sheet.report is None:
             return tellings.next_with_note(self._folder)
-        if self._is_inbox and (said := tellings.next_in_inbox(sheet.exit_code, self._folder)):
+        if (said := _next_after_stop(sheet.exit_code, sheet.report)) is not None:
+            return self._as_here(said)
+        if self._is_inbox and (said := tellings.next_in_inbox(sheet.exit_code, self._folder, sheet.where)):
             return said
         return tellings.next_after_failure(sheet.exit_code) or runs.next_step(sheet.exit_code, is_check=False)
+
+    def _why(self, exit_code: int, report: Report) -> str:
+        """Why a run stopped. What there is to do about it is said once, as what is next."""
+        is_next = _next_after_stop(exit_code, report) is not None
+        return self._as_here(report.stopped.removesuffix(report.stop_hint).strip() if is_next else report.stopped)
+
+    def _as_here(self, text: str) -> str:
+        """Advice as it holds for this command: an inbox goes on by itself."""
+        return inboxes.goes_on_by_itself(text) if self._is_inbox else text
 
     def _stopped(self) -> Iterator[str]:
         """What ended the job before its time."""
@@ -163,6 +178,13 @@ class _Telling:
         name = sheet.moved.name
         is_nobodys = sheet.report is not None and not names_somebody(name, sheet.report.mapped)
         return name if self.with_details or is_nobodys else ""
+
+
+def _next_after_stop(exit_code: int, report: Report) -> str | None:
+    """What to do about that a run stopped; None where that is the usual."""
+    if exit_code != EXIT_STOPPED or report.stop_hint in {"", runs.how_to_go_on()}:
+        return None
+    return queues.next_step(report.run_id) if report.is_handed_over and report.run_id else report.stop_hint
 
 
 def _found(sheet: Worked) -> Iterator[RowStatus]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,36 @@ def test_an_inbox_reminds_of_unknown_orders_every_night(tmp_path: Path, mails: M
         mails.received.clear()
         program.json("inbox", "inbox", "--settled-for", "0", exit_code=0)
         assert mails.received == []
+
+
+def test_an_inbox_that_lost_the_login_says_what_to_mend(tmp_path: Path, mails: Mails) -> None:
+    """And not that there is nothing to do, nor that the sheet is to be put in again: it waits."""
+    with sandbox(tmp_path, "--fault", "401=1", "--seed", "1") as bad_day:
+        program = _program(tmp_path, bad_day, notify=mails.address)
+        (tmp_path / "inbox").mkdir()
+        _sheet(tmp_path / "inbox" / "wave.csv", _row("lost"))
+        program.json("inbox", "inbox", "--settled-for", "0", exit_code=6)
+    text = _told(mails)
+    assert "wave.csv → waiting" in text
+    assert "Device Hub no longer accepts the login, also after a new one; the run stopped." in text.splitlines()
+    assert "What next: check client_id and client_secret with the vendor; the next run then goes on with it." in text
+    assert "first time" not in text
+    assert "again" not in text
+
+
+def test_an_unknown_order_in_a_sheet_that_waits(tmp_path: Path, mails: Mails) -> None:
+    """The sheet is tried again by itself: nobody is to put it in once more."""
+    with sandbox(tmp_path, "--fault", "reset_after_placing=1", "--seed", "1") as bad_day:
+        program = _program(tmp_path, bad_day, notify=mails.address, order_ahead="21 days")
+        (tmp_path / "inbox").mkdir()
+        late = (datetime.now(UTC) + timedelta(days=40)).date()
+        rows = [f"{_row('now')},", f"{_row('later')},{late}"]
+        (tmp_path / "inbox" / "wave.csv").write_text("\n".join([f"{_HEADERS},Start date", *rows]) + "\n")
+        program.json("inbox", "inbox", "--settled-for", "0", exit_code=5)
+    text = _told(mails)
+    assert "wave.csv → waiting" in text
+    assert f"waits in {tmp_path / 'inbox'}/waiting, and the next run goes on with it by itself." in text
+    assert "put the sheet into" not in text
 
 
 def test_a_person_who_says_no_is_not_told_so(tmp_path: Path, mails: Mails) -> None:

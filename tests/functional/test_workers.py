@@ -24,6 +24,7 @@ from tests.crash.waves import write_sheet
 from tests.hostile import HostileHub, Plan
 from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
 from tests.program import Program
+from tests.receivers import mail_server
 from tests.served import serving
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def test_nobody_waits(program: Program, hub: HostileHub, tmp_path: Path) -> None
     document = program.json("submit", sheet, "--yes", "--queue", "--no-wait", exit_code=6)
     assert document["counts"]["not_sent"] == 3
     assert f"results {document['run_id']}" in document["stopped"]
+    assert "3 orders are queued; the workers place them" in document["stopped"]
     later = program.json("results", document["run_id"], exit_code=6)
     messages = [order["message"] for order in document["orders"] + later["orders"]]
     assert all(message.startswith("Not placed yet: it waits for a worker") for message in messages), messages
@@ -136,6 +138,34 @@ def test_nobody_waits(program: Program, hub: HostileHub, tmp_path: Path) -> None
     assert (worked["orders"], worked["stopped"]) == (3, None)
     assert program.json("results", document["run_id"], exit_code=0)["counts"]["ordered"] == 3
     assert len(hub.placed) == 3
+
+
+def test_who_did_not_wait_is_told_so(program: Program, tmp_path: Path) -> None:
+    """Neither on the terminal nor in the message is the run one to be run again: the workers have its orders."""
+    sheet = write_sheet(tmp_path / "hires.csv", 3)
+    with mail_server() as mails:
+        told = Program(tmp_path, program.settings | {"notify": mails.address})
+        done = told.run("submit", sheet, "--yes", "--queue", "--no-wait")
+    assert done.returncode == 6
+    (mail,) = mails.received
+    assert mail.subject == "batch-orders: the orders are queued for the workers"
+    for text in (done.stdout, mail.text):
+        assert "3 orders are queued; the workers place them" in text
+        assert "Nothing now: the workers go on." in text or "nothing now: the workers go on." in text
+        assert "writes the results later" in text
+        assert "same command again" not in text
+
+
+def test_an_inbox_without_a_worker_says_to_start_one(program: Program, tmp_path: Path) -> None:
+    """And not that there is nothing to do."""
+    (tmp_path / "inbox").mkdir()
+    write_sheet(tmp_path / "inbox" / "hires.csv", 3)
+    with mail_server() as mails:
+        told = Program(tmp_path, program.settings | {"notify": mails.address, "queue": "yes"})
+        told.json("inbox", "inbox", "--settled-for", "0", exit_code=6)
+    (mail,) = mails.received
+    assert "What next: start one (`batch-orders worker`); the next run then goes on." in mail.text
+    assert "first time" not in mail.text
 
 
 def test_without_a_worker_nothing_is_left_behind(program: Program, hub: HostileHub, tmp_path: Path) -> None:

@@ -141,9 +141,10 @@ async def _work(world: World, folder: InboxFolder, arrival: Arrival, mapping: Ma
     try:
         report, written = await wiring.submit(world, request, confirm=lambda *_: True)
     except (SheetError, TooManyOrdersError) as error:
+        error.hint = messages.in_folder(error.hint)
         told = "\n".join(part for part in (error.message, _findings_of(error), error.hint) if part)
         moved, note = folder.explain(arrival, told)
-        code = error.exit_code if isinstance(error, SheetError) else EXIT_NEEDS_A_CHANGE
+        code = error.exit_code
         return Worked(path=arrival.path, where=ATTENTION, moved=moved, results=note, exit_code=code, error=error)
     where, trouble = _where(report), written.error
     try:

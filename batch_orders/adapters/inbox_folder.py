@@ -38,6 +38,7 @@ _OWN = ".inbox"
 _SUFFIXES = TEXT_SUFFIXES | {".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods", ".numbers", ".pdf"}
 # What programs call a file that they have not finished, or keep open: it is no sheet.
 _UNFINISHED = (".", "~$")
+_NOTE = ".problem.txt"
 _HASH = 24
 
 
@@ -136,6 +137,7 @@ class InboxFolder:
 
     def put_away(self, arrival: Arrival, where: str, results: Path | None) -> tuple[Path, Path | None]:
         """Move a sheet, and before it its results, to one of the folders; where they are then."""
+        self._forget_note(arrival.path.name)
         name = _results_name(arrival.path)
         if where == WAITING:
             return self._keep_waiting(arrival, results, name)
@@ -148,11 +150,18 @@ class InboxFolder:
     def explain(self, arrival: Arrival, text: str) -> tuple[Path, Path]:
         """Put a sheet that cannot be worked through where a person looks, with a note beside it."""
         place = self.folder / ATTENTION
-        note = write_new(place / f"{arrival.path.name}.problem.txt", f"{text}\n".encode())
+        self._forget_note(arrival.path.name)
+        note = write_new(place / f"{arrival.path.name}{_NOTE}", f"{text}\n".encode())
         moved = _moved(arrival.path, place / arrival.path.name)
         if arrival.is_waiting:
             self._forget_waiting(arrival.path.name)
         return moved, note
+
+    def _forget_note(self, name: str) -> None:
+        """The note about a sheet that was taken out of `attention/`, and has had another turn."""
+        place = self.folder / ATTENTION
+        if not (place / name).exists():
+            (place / f"{name}{_NOTE}").unlink(missing_ok=True)
 
     def _keep_waiting(self, arrival: Arrival, results: Path | None, name: str) -> tuple[Path, Path | None]:
         """In `waiting/` a sheet has one results file, always the newest: it may be tried for weeks."""

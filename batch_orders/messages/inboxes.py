@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.runs import count
@@ -70,6 +71,24 @@ _BY_ITSELF = (
     (" and run the same command again, or submit without --queue", "; the next run then goes on"),
     ("run the same command again", "the next run goes on"),
 )
+
+
+# What a note tells somebody who has a folder, and no command line.
+_IN_FOLDER = (
+    (re.compile(r"Save it as “CSV UTF-8”, or .*", re.DOTALL), "Save it as “CSV UTF-8”, and put that into the inbox."),
+    (re.compile(r"Say which one with --sheet NAME\."), "Keep one of them, and put the sheet into the inbox again."),
+    (re.compile(r"; or say with --sheet NAME which visible sheet is meant"), ", and put it into the inbox again"),
+    (re.compile(r"allow it with --max-orders, or place a few first with --limit"),
+     "have the setting max_orders (or --max-orders) raised, or divide the sheet; then put it into the inbox again"),
+    (re.compile("run the same command again"), "put the sheet into the inbox again"),
+)  # fmt: skip
+
+
+def in_folder(text: str) -> str:
+    """What is to be done about a sheet, by whoever drops it into the inbox."""
+    for by_hand, in_folder in _IN_FOLDER:
+        text = by_hand.sub(in_folder, text)
+    return text
 
 
 def goes_on_by_itself(text: str) -> str:

@@ -64,6 +64,11 @@ _BY_ERROR: tuple[tuple[type[BaseException], str, str], ...] = (
         "look whether the database server runs and can be reached from there. Nothing is lost: the next run goes on.",
     ),
     (
+        TooManyOrdersError,
+        "a sheet would place more than max_orders allows",
+        "if that is right, allow more with the setting max_orders (or --max-orders), and run it again.",
+    ),
+    (
         LedgerLoginError,
         "the ledger's database refuses the login",
         "check the user in the setting `ledger`, and the password (or PGPASSWORD, or ~/.pgpass); then run it again.",
@@ -205,6 +210,14 @@ def next_with_note(folder: Path) -> str:
     return f"the note beside it says what is wrong. Mend the sheet, then put it into {folder} again."
 
 
+def next_after_too_many(folder: Path) -> str:
+    """What to do next with a sheet of the inbox that would place more than one run may."""
+    return (
+        "if that is right, allow more with the setting max_orders (or --max-orders), or divide the sheet; then put it "
+        f"into {folder} again."
+    )
+
+
 def with_notes(sheets: int, place: Path, folder: Path) -> str:
     """Sheets that cannot be ordered from, of which nothing more may be said."""
     if sheets == 1:
@@ -228,9 +241,9 @@ def results(path: Path, *, is_named: bool) -> str:
     return f"Results: {path}" if is_named else f"Results: in {path.parent}, beside the sheet"
 
 
-def note(path: Path) -> str:
-    """Where the note is that says why a sheet cannot be ordered from."""
-    return f"Note: {path}"
+def note(path: Path, *, is_named: bool) -> str:
+    """Where the note is that says why a sheet cannot be ordered from; where it names somebody, only in which folder."""
+    return f"Note: {path}" if is_named else f"Note: in {path.parent}, beside the sheet (it ends in .problem.txt)"
 
 
 def run(run_id: str) -> str:

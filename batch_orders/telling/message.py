@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from batch_orders.errors import BatchOrdersError
+from batch_orders.errors import BatchOrdersError, TooManyOrdersError
 from batch_orders.messages import inboxes, queues, runs, tellings
 from batch_orders.models import RowStatus
 from batch_orders.stages.report import EXIT_STOPPED
@@ -46,7 +46,7 @@ def message_of(job: Job, known: Known | None, *, with_details: bool) -> Message 
         kind: Literal["success", "warning", "failure"] = "failure" if job.exit_code in _OURS else "warning"
     else:  # a nightly job is where orders of earlier nights are remembered
         kind = "warning" if unknown and job.command == "inbox" else "success"
-    title = tellings.title(job.exit_code, _ended_by(job))
+    title = tellings.title(job.exit_code, _ended_by(job) or _worst(job))
     if job.exit_code == EXIT_STOPPED and any(sheet.report and sheet.report.is_handed_over for sheet in job.worked):
         title = tellings.title_of_queued()
     if kind == "warning" and not job.exit_code:
@@ -62,6 +62,11 @@ def message_of(job: Job, known: Known | None, *, with_details: bool) -> Message 
 def _ended_by(job: Job) -> BaseException | None:
     """What ended the job before its time, or in place of an outcome."""
     return job.error or (job.outcome.error if job.outcome else None)
+
+
+def _worst(job: Job) -> BaseException | None:
+    """What is the matter with the sheet that the job's exit code is about, where it could not be worked through."""
+    return next((sheet.error for sheet in job.worked if sheet.exit_code == job.exit_code), None)
 
 
 def _needs(sheet: Worked) -> bool:
@@ -121,7 +126,7 @@ class _Telling:
         yield tellings.next_step(self._next(sheet))
         if sheet.results is not None:
             path, is_named = sheet.results.absolute(), bool(self._name(sheet))
-            yield tellings.results(path, is_named=is_named) if report is not None else tellings.note(path)
+            yield (tellings.results if report is not None else tellings.note)(path, is_named=is_named)
         if report is not None and report.run_id is not None:
             yield tellings.run(report.run_id)
         if self.with_details:
@@ -135,7 +140,8 @@ class _Telling:
 
     def _next(self, sheet: Worked) -> str:
         if sheet.report is None:
-            return tellings.next_with_note(self._folder)
+            is_too_large = isinstance(sheet.error, TooManyOrdersError)
+            return (tellings.next_after_too_many if is_too_large else tellings.next_with_note)(self._folder)
         if (said := _next_after_stop(sheet.exit_code, sheet.report)) is not None:
             return self._as_here(said)
         if self._is_inbox and (said := tellings.next_in_inbox(sheet.exit_code, self._folder, sheet.where)):
@@ -163,7 +169,8 @@ class _Telling:
 
     def _is_kept_short(self, sheet: Worked) -> bool:
         """Whether nothing can be said of it but where it is: its name may name somebody, and so may its error."""
-        return sheet.report is None and not self.with_details
+        is_too_large = isinstance(sheet.error, TooManyOrdersError)
+        return sheet.report is None and not is_too_large and not self.with_details
 
     def _said_of(self, error: BaseException) -> str:
         if self.with_details and isinstance(error, BatchOrdersError):

@@ -219,12 +219,38 @@ def test_a_device_hub_that_is_away_leaves_the_sheets_where_they_are(tmp_path: Pa
 
 
 def test_more_than_max_orders_needs_a_person(program: Program, folder: Path) -> None:
-    """That sheet alone: the others are worked through."""
+    """That sheet alone, with 2 as everywhere: the others are worked through."""
     _drop(folder, "many.csv", _row("x"), _row("y"), _row("z"))
     _drop(folder, "one.csv", _row("one"))
     few = Program(program.folder, {"max_orders": "2"})
-    _work(few, folder, exit_code=4)
+    document = _work(few, folder, exit_code=2)
+    assert {sheet["input"].rpartition("/")[2]: sheet["exit_code"] for sheet in document["sheets"]} == {
+        "many.csv": 2,
+        "one.csv": 0,
+    }
     assert {"attention/many.csv", "attention/many.csv.problem.txt", "done/one.csv"} <= _files(folder)
+    note = (folder / "attention" / "many.csv.problem.txt").read_text()
+    assert "the setting max_orders" in note
+    assert "put it into the inbox again" in note
+    assert "--limit" not in note
+
+
+def test_a_note_is_about_the_sheet_beside_it(program: Program, folder: Path) -> None:
+    """It says what to do with a folder, not with a command line, and goes when the sheet has had another turn."""
+    (folder / "hires.csv").write_bytes(b"Email,Phone\nana@example.com,1\n")
+    _work(program, folder, exit_code=3)
+    note = folder / "attention" / "hires.csv.problem.txt"
+    assert "put the sheet into the inbox again" in note.read_text()
+    assert "command" not in note.read_text()
+    (folder / "attention" / "hires.csv").rename(folder / "hires.csv")
+    (folder / "hires.csv").write_bytes(f"{_HEADERS}\n{_row('caf')}é\n".encode("cp1252"))
+    _work(program, folder, exit_code=3)
+    assert "CSV UTF-8" in note.read_text()
+    assert "--encoding" not in note.read_text()
+    (folder / "attention" / "hires.csv").unlink()
+    _drop(folder, "hires.csv", _row("half"), _row("other", quantity="none"))
+    _work(program, folder, exit_code=4)
+    assert _files(folder) == {"attention/hires.csv", "attention/hires.results.csv"}
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])

@@ -218,6 +218,21 @@ def test_an_inbox_reminds_of_unknown_orders_every_night(tmp_path: Path, mails: M
         assert mails.received == []
 
 
+def test_more_than_max_orders_is_told(tmp_path: Path, hub: RunningHub, mails: Mails) -> None:
+    """What to do is about the setting: nothing in the sheet is to be mended."""
+    program = _program(tmp_path, hub, notify=mails.address, max_orders="1")
+    (tmp_path / "inbox").mkdir()
+    _sheet(tmp_path / "inbox" / "Quillfeather.csv", _row("many"), _row("more"))
+    program.json("inbox", "inbox", "--settled-for", "0", exit_code=2)
+    text = _told(mails)
+    assert text.startswith("batch-orders: a sheet would place more than max_orders allows")
+    assert "The sheet would place more orders than max_orders allows, so nothing of it was ordered." in text
+    assert "What next: if that is right, allow more with the setting max_orders (or --max-orders)" in text
+    assert f"Note: in {tmp_path / 'inbox' / 'attention'}, beside the sheet" in text
+    assert "mend" not in text
+    _names_nobody(text)
+
+
 def test_an_inbox_that_lost_the_login_says_what_to_mend(tmp_path: Path, mails: Mails) -> None:
     """And not that there is nothing to do, nor that the sheet is to be put in again: it waits."""
     with sandbox(tmp_path, "--fault", "401=1", "--seed", "1") as bad_day:

@@ -1031,6 +1031,8 @@ def _show_inbox(common: Common, done: Outcome, path: Path) -> int:
 
     if done.error is not None:
         click.echo("\n".join(part for part in (f"Error: {done.error.message}", done.error.hint) if part), err=True)
+    for note in (note for worked in done.worked for note in worked.notes):
+        click.echo(f"Warning: {note}", err=True)  # with --quiet too: no later run repeats it
     if common.as_json or done.exit_code or not common.quiet:
         _print(common, inboxes.document(done, path), messages.summary(inboxes.lines(done), len(done.worked)))
     return done.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ class Worked:
     """A sheet that was worked through: how it went, and where it and its results are now.
 
     `report` is None where it could not be worked through at all; `error` says why, or what went wrong besides.
+    `earlier` are sheets of the same name that wait in the inbox, and go on by themselves.
     """
 
     path: Path
@@ -46,6 +48,12 @@ class Worked:
     exit_code: int
     report: Report | None = None
     error: BatchOrdersError | None = None
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it besides."""
+        return (messages.earlier_waits(self.path, self.earlier),) if self.earlier else ()
 
     @classmethod
     def submitted(cls, path: Path, report: Report, written: Written) -> Worked:
@@ -95,7 +103,9 @@ async def work_through(
                 continue
             world.progress.note(messages.beginning(arrival.path.name))
             try:
-                worked.append(await _work(world, folder, arrival, mapping))
+                earlier = tuple(folder.earlier_versions(arrival))
+                done = await _work(world, folder, arrival, mapping)
+                worked.append(dataclasses.replace(done, earlier=earlier))
             except BatchOrdersError as error:
                 return _ended(world, worked, queue[position:], error)
     return Outcome(worked=tuple(worked))
@@ -209,6 +219,7 @@ def document(done: Outcome, folder: Path) -> dict[str, Any]:
                 "exit_code": worked.exit_code,
                 "error": _error(worked.error),
                 "counts": dict(worked.report.counts) if worked.report else None,
+                "notes": list(worked.notes),
             }
             for worked in done.worked
         ],

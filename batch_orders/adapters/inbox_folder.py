@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,6 +39,9 @@ _OWN = ".inbox"
 _SUFFIXES = TEXT_SUFFIXES | {".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods", ".numbers", ".pdf"}
 # What programs call a file that they have not finished, or keep open: it is no sheet.
 _UNFINISHED = (".", "~$")
+# What `_moved`, and the results' own naming, put after a name.
+_NUMBER = re.compile(r"-[0-9]+\Z")
+_NUMBER_OF_RESULTS = re.compile(r"\.results(-[0-9]+)?\Z", re.IGNORECASE)
 _NOTE = ".problem.txt"
 _HASH = 24
 
@@ -110,6 +114,20 @@ class InboxFolder:
         age = self._clock() - found.st_mtime
         # A time in the future tells nothing: such a file is told by not changing from one look to the next.
         return is_same and (age >= self._quiet or age < 0)
+
+    def earlier_versions(self, arrival: Arrival) -> list[str]:
+        """The sheets in `waiting/` of the same name as one that was dropped, which may be an older state of it.
+
+        A name counts whatever its type, with the number that a second sheet of its name gets ("starts-2.csv"), and a
+        mended results file as its sheet. Whether one replaces the other nobody but a person knows.
+        """
+        if arrival.is_waiting:
+            return []
+        name = _NUMBER_OF_RESULTS.sub("", arrival.path.stem).casefold()
+        results = set(self._results_of_waiting().values())
+        waiting = [each.path for each in self._sheets_in(self.folder / WAITING) if each.path.name not in results]
+        same = (path for path in waiting if name in {path.stem.casefold(), _NUMBER.sub("", path.stem).casefold()})
+        return sorted(path.name for path in same)
 
     # Whose turn it is ---------------------------------------------------------------------------------------------
 

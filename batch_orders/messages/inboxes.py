@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batch_orders.messages.runs import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -96,6 +96,25 @@ def goes_on_by_itself(text: str) -> str:
     for by_hand, by_itself in _BY_ITSELF:
         text = text.replace(by_hand, by_itself)
     return text
+
+
+def earlier_waits(path: Path, earlier: Sequence[str]) -> str:
+    """A sheet was dropped whose name others have that wait."""
+    names = ", ".join(f"waiting/{name}" for name in earlier)
+    return f"{path.name}: {earlier_of_that_name(len(earlier), names)}"
+
+
+def earlier_of_that_name(number: int, where: str) -> str:
+    """What becomes of sheets that wait, when one of their name is dropped: they may be older states of it."""
+    if number == 1:
+        return (
+            f"an earlier sheet of that name still waits ({where}), and will order by itself. If this one replaces it, "
+            "take the earlier one out of waiting/."
+        )
+    return (
+        f"{number:,} earlier sheets of that name still wait ({where}), and will order by themselves. If this one "
+        "replaces them, take the earlier ones out of waiting/."
+    )
 
 
 def summary(lines: Iterable[str], worked: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from batch_orders.adapters.inbox_folder import WAITING
 from batch_orders.errors import BatchOrdersError, TooManyOrdersError
 from batch_orders.messages import inboxes, queues, runs, tellings
 from batch_orders.models import RowStatus
@@ -70,7 +71,7 @@ def _worst(job: Job) -> BaseException | None:
 
 
 def _needs(sheet: Worked) -> bool:
-    return needs_a_person(sheet.exit_code, sheet.report)
+    return bool(sheet.earlier) or needs_a_person(sheet.exit_code, sheet.report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class _Telling:
             yield tellings.more_sheets(len(needing) - _MOST_SHEETS)
         if unreadable:
             yield tellings.with_notes(len(unreadable), unreadable[0].moved.absolute().parent, self._folder)
+            yield from (self._earlier(sheet) for sheet in unreadable if sheet.earlier)
         if fine:
             yield "\n".join(self._all_well(sheet) for sheet in fine[:_MOST_SHEETS])
         if len(fine) > _MOST_SHEETS:
@@ -123,7 +125,10 @@ class _Telling:
                 yield self._why(sheet.exit_code, report)
         if sheet.error is not None:
             yield self._said_of(sheet.error)
-        yield tellings.next_step(self._next(sheet))
+        if sheet.earlier:
+            yield self._earlier(sheet)
+        if sheet.exit_code or not sheet.earlier:
+            yield tellings.next_step(self._next(sheet))
         if sheet.results is not None:
             path, is_named = sheet.results.absolute(), bool(self._name(sheet))
             yield (tellings.results if report is not None else tellings.note)(path, is_named=is_named)
@@ -147,6 +152,13 @@ class _Telling:
         if self._is_inbox and (said := tellings.next_in_inbox(sheet.exit_code, self._folder, sheet.where)):
             return said
         return tellings.next_after_failure(sheet.exit_code) or runs.next_step(sheet.exit_code, is_check=False)
+
+    def _earlier(self, sheet: Worked) -> str:
+        """That sheets of its name wait: for one that may not be named, only where."""
+        names = ", ".join(sheet.earlier) if self._name(sheet) else ""
+        place = f"{self._folder}/{WAITING}"
+        told = inboxes.earlier_of_that_name(len(sheet.earlier), f"{names} in {place}" if names else f"in {place}")
+        return f"{told[:1].upper()}{told[1:]}"
 
     def _why(self, exit_code: int, report: Report) -> str:
         """Why a run stopped. What there is to do about it is said once, as what is next."""

@@ -127,6 +127,33 @@ def test_a_rolling_sheet_orders_just_the_new_ones(program: Program, folder: Path
     assert {"done/rolling.csv", "done/rolling-2.csv", "done/rolling-3.csv"} <= _files(folder)
 
 
+def test_an_earlier_sheet_that_still_waits_is_named(program: Program, folder: Path) -> None:
+    """A newer one of its name may replace it, or be another wave: only a person knows, so it is said, also quietly."""
+    later = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
+    patient = Program(program.folder, {"order_ahead": "21 days"})
+    _drop(folder, "starts.csv", _row("one", start=later), _row("withdrawn", start=later))
+    (sheet,) = _work(patient, folder)["sheets"]
+    assert sheet["notes"] == []
+    _drop(folder, "starts.csv", _row("one", start=later))
+    _drop(folder, "other.csv", _row("other"))
+    notes = {sheet["input"].rpartition("inbox/")[2]: sheet["notes"] for sheet in _work(patient, folder)["sheets"]}
+    assert notes["waiting/starts.csv"] == notes["other.csv"] == []
+    (note,) = notes["starts.csv"]
+    assert (
+        "starts.csv: an earlier sheet of that name still waits (waiting/starts.csv), and will order by itself" in note
+    )
+    assert "take the earlier one out of waiting/" in note
+    assert {"waiting/starts.csv", "waiting/starts-2.csv"} <= _files(folder)
+    _drop(folder, "Starts.results.csv", _row("one"))
+    arguments = ("inbox", folder, "--sandbox", "--ledger", "nightly.sqlite", "--settled-for", "0", "--quiet")
+    done = patient.run(*arguments)
+    assert done.returncode == 0
+    (told,) = done.stderr.splitlines()
+    assert told.startswith(
+        "Warning: Starts.results.csv: 2 earlier sheets of that name still wait (waiting/starts-2.csv, "
+    )
+
+
 def test_a_results_file_that_was_mended_comes_back(program: Program, folder: Path) -> None:
     """Its own name and that of its results do not get mixed up."""
     _drop(folder, "wave.csv", _row("good"), _row("bad", quantity="none"))

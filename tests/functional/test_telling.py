@@ -263,6 +263,25 @@ def test_an_unknown_order_in_a_sheet_that_waits(tmp_path: Path, mails: Mails) ->
     assert "put the sheet into" not in text
 
 
+def test_an_earlier_sheet_that_waits_is_told(tmp_path: Path, hub: RunningHub, mails: Mails) -> None:
+    """Although the run went well; a file that is named after somebody is still not named."""
+    program = _program(tmp_path, hub, notify=mails.address, order_ahead="21 days")
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    late = (datetime.now(UTC) + timedelta(days=40)).date()
+    for name in ("starts.csv", "Quillfeather.csv"):
+        row = f"{_row(f'rolling{name[0]}')},{late}"
+        for _ in range(2):
+            (inbox / name).write_text("\n".join([f"{_HEADERS},Start date", row]) + "\n")
+            program.json("inbox", "inbox", "--settled-for", "0", exit_code=0)
+    (starts, quillfeather) = (f"{mail.subject}\n{mail.text}" for mail in mails.received)
+    assert starts.startswith("batch-orders: something to look at")
+    assert f"An earlier sheet of that name still waits (starts.csv in {inbox}/waiting), and will order" in starts
+    assert f"An earlier sheet of that name still waits (in {inbox}/waiting), and will order by itself" in quillfeather
+    assert "What next: nothing" not in starts
+    _names_nobody(starts, quillfeather)
+
+
 def test_a_person_who_says_no_is_not_told_so(tmp_path: Path, mails: Mails) -> None:
     """Off a terminal nobody can: that is an error of the job's set-up, and told."""
     with sandbox(tmp_path) as running:

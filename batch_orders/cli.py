@@ -594,7 +594,10 @@ _role = click.Choice(["viewer", "uploader", "approver"])
 @_mapping_option
 @click.option("--max-orders", metavar="N", help="Refuse to send more than N orders of one sheet (500 unless set).")
 @click.option(
-    "--settled-for", type=click.FloatRange(min=0), metavar="SECONDS", help="A sheet unchanged for so long is complete."
+    "--settled-for",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="A sheet unchanged for so long is complete (5 unless set).",
 )
 @_sandbox_option
 @_fault_options
@@ -616,6 +619,9 @@ def inbox(
     done/       every row is ordered; the results are beside it
     attention/  some rows need a person, or the sheet cannot be read: a note says why
     waiting/    some rows go later: it is tried again at every run
+
+    Only this user can open these folders. Upload a sheet as NAME.part, and rename it when it is complete: no half of
+    it is taken for the whole then.
     """  # noqa: D301 - click's own mark for text that keeps its lines
     from batch_orders import inbox as inboxes  # noqa: PLC0415 - costly
     from batch_orders.telling import telling  # noqa: PLC0415

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_orders.adapters.inbox_folder import InboxFolder
+from batch_orders.inbox import QUIET
 from tests.orders import TITLE
 from tests.program import SAMPLES, Program
 
@@ -278,6 +279,21 @@ def test_a_note_is_about_the_sheet_beside_it(program: Program, folder: Path) -> 
     _drop(folder, "hires.csv", _row("half"), _row("other", quantity="none"))
     _work(program, folder, exit_code=4)
     assert _files(folder) == {"attention/hires.csv", "attention/hires.results.csv"}
+
+
+def test_the_help_says_when_an_upload_is_complete(program: Program) -> None:
+    """The default, and how to be sure."""
+    told = " ".join(program.run("inbox", "--help").stdout.split())
+    assert f"complete ({QUIET:g} unless set)" in told
+    assert "NAME.part" in told
+
+
+def test_an_upload_under_another_name_is_no_sheet(program: Program, folder: Path) -> None:
+    """However long it stands there; renamed, it is one."""
+    part = _drop(folder, "hires.csv.part", _row("part"))
+    assert _work(program, folder)["sheets"] == []
+    part.rename(folder / "hires.csv")
+    assert len(_work(program, folder)["sheets"]) == 1
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])

@@ -382,7 +382,11 @@ def status(common: Common, *, run: str | None) -> int:
 
 @cli.command()
 @click.argument("order")
-@click.option("--placed", metavar="NUMBER", help="An unknown order was placed, under this order number.")
+@click.option(
+    "--placed",
+    metavar="NUMBER",
+    help="It was placed, under this order number; takes a mistaken verdict, or number, back.",
+)
 @click.option("--not-placed", is_flag=True, help="An unknown order was not placed: the next run sends it.")
 @click.option("--cancelled", is_flag=True, help="The vendor cancelled an ordered one: the next run orders it again.")
 @click.option("--keep", is_flag=True, help="A changed order's new contents are right: nothing is sent for them.")

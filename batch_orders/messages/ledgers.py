@@ -394,20 +394,29 @@ def cannot_settle(order: Remembered, verdict: str) -> str:
     return f"The order is {state(order.state)}; --{verdict.replace('_', '-')} does not fit that. Nothing was settled."
 
 
-def what_fits(order: Remembered) -> str:
-    """Which verdicts fit how the order stands."""
+def what_fits(order: Remembered, *, is_by_verdict: bool = False) -> str:
+    """Which verdicts fit how the order stands; `is_by_verdict` says that a person's verdict alone made it so."""
     match order.state:
+        case _ if order.busy or order.queued_by or order.state is OrderState.SENDING:
+            return "It needs no verdict yet: wait for the run to end."
         case OrderState.UNKNOWN:
             return "What fits: --placed NUMBER, if Device Hub has the order, or --not-placed, if it does not."
         case OrderState.ORDERED:
             keep = ", or --keep, if its new contents are right" if order.other_contents is not None else ""
-            return f"What fits: --cancelled, if the vendor cancelled it{keep}."
+            number = ", or --placed NUMBER, if its number was mistyped" if is_by_verdict else ""
+            return f"What fits: --cancelled, if the vendor cancelled it{keep}{number}."
         case OrderState.REJECTED:
             return "It needs no verdict: change the row and submit the sheet, or submit it with --retry-rejected."
-        case OrderState.PLANNED:
-            return "It needs no verdict: submit its sheet."
-        case OrderState.SENDING:
-            return "It needs no verdict yet: wait for the run to end."
+        case OrderState.PLANNED if is_by_verdict:
+            return (
+                "The next run with its sheet SENDS IT AGAIN. If Device Hub has the order after all: --placed NUMBER "
+                "takes the mistaken verdict back."
+            )
+        case _:
+            return (
+                "The next run with its sheet SENDS IT. If Device Hub has the order all the same, take the order's rows "
+                "out of the sheet, and out of every later one: no verdict fits any more."
+            )
 
 
 def audit_broken(place: LedgerPlace, entry: int) -> str:

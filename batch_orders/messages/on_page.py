@@ -70,7 +70,6 @@ _INSTEAD: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"`batch-orders settle \S+ --keep`", f"press “{Button.KEEP}” under To settle"),
         (r"or submit it with --retry-rejected\.", f"or press “{Button.SEND_AGAIN}” under To settle."),
         (r"(?<=It needs no verdict: )change the row and submit the sheet", "change the row and order from the sheet"),
-        (r"(?<=It needs no verdict: )submit its sheet", "order from its sheet"),
         (r" in the ledger already\. Nothing was settled", " already. Nothing was settled"),
         (r"\bCheck (?=client_id|base_url|the setting )", "Ask whoever runs this page to check "),
         (r"Make room or choose another place, then run `batch-orders results [^`]*`\.",

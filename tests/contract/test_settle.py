@@ -70,6 +70,67 @@ def test_a_cancelled_order_may_be_ordered_again(ledger: Ledger) -> None:
     assert _ended(ledger, made.order("ben"), _ORDERED).state is OrderState.UNKNOWN
 
 
+@pytest.mark.parametrize("number", ["1001", "2002"])
+def test_a_mistaken_cancelled_is_taken_back(ledger: Ledger, number: str) -> None:
+    """The order is ordered again, since when it was: under its own former number, or one that is new to the ledger."""
+    order = made.order("ana")
+    placed = _ended(ledger, order, _ORDERED)
+    ledger.settle_cancelled(placed, "")
+    ledger.settle_placed(ledger.find(placed.key), number, "the wrong line")
+    now = ledger.find(placed.key)
+    assert (now.state, now.order_number, now.submitted_at) == (OrderState.ORDERED, number, placed.submitted_at)
+    assert not _is_free(ledger, order)
+    assert ledger.verify() == 4
+    # What Device Hub gave out stays taken, whatever people say.
+    assert _ended(ledger, made.order("ben"), _ORDERED).state is OrderState.UNKNOWN
+
+
+def test_a_mistaken_not_placed_is_taken_back(ledger: Ledger) -> None:
+    """Also after a run that took the order up again and did not send it."""
+    order = made.order("ana")
+    unknown = _ended(ledger, order, _UNKNOWN)
+    ledger.settle_not_placed(unknown, "")
+    assert _is_free(ledger, order)
+    _ended(ledger, made.order("ben"), _ORDERED)
+    with pytest.raises(LedgerError, match="1001"):
+        ledger.settle_placed(ledger.find(unknown.key), "1001", "")
+    ledger.settle_placed(ledger.find(unknown.key), "77", "")
+    now = ledger.find(unknown.key)
+    assert (now.state, now.order_number, now.submitted_at) == (OrderState.ORDERED, "77", unknown.submitted_at)
+    assert not _is_free(ledger, order)
+    ledger.verify()
+
+
+def test_a_verdict_that_something_came_after_is_not_taken_back(ledger: Ledger) -> None:
+    """A run has it in hand, has taken it up with other contents, or has sent it."""
+    ana, ben, cleo = (made.order(name) for name in ("ana", "ben", "cleo"))
+    for order in (ana, ben, cleo):
+        ledger.settle_not_placed(_ended(ledger, order, _UNKNOWN), "")
+    assert _is_free(ledger, made.order("ben", holds=made.contents(city="Albany")))
+    refused = Verdict(kind=VerdictKind.REJECTED, message="No.", status=422, evidence="HTTP 422")
+    ledger.begin_run(made.run("at-work"))
+    held = ledger.claim("at-work", [(ledger.key(order), order) for order in (ana, cleo)], retry_rejected=False).ours
+    ledger.conclude(ledger.intend(held[1], "hash"), refused)
+    for order, hint in ((ana, "wait for the run"), (ben, "SENDS IT"), (cleo, "change the row")):
+        with pytest.raises(LedgerError, match="does not fit") as caught:
+            ledger.settle_placed(ledger.find(ledger.key(order)), "77", "")
+        assert hint in caught.value.hint
+        assert "submit its sheet" not in caught.value.hint
+    ledger.end_run("at-work", 0)
+
+
+def test_a_mistyped_number_is_corrected(ledger: Ledger) -> None:
+    """The slip may well be another order's number, so it is free again; the order is ordered all the while."""
+    ana, ben = (_ended(ledger, made.order(name), _UNKNOWN) for name in ("ana", "ben"))
+    ledger.settle_placed(ana, "78", "")
+    ledger.settle_placed(ledger.find(ana.key), "77", "a slip")
+    assert ledger.find(ana.key).order_number == "77"
+    ledger.settle_placed(ben, "78", "")
+    with pytest.raises(LedgerError, match="77"):
+        ledger.settle_placed(ledger.find(ben.key), "77", "")
+    assert ledger.verify() == 7
+
+
 def test_changed_contents_are_kept(ledger: Ledger) -> None:
     """What the last sheet holds counts as ordered from now on; without such contents there is nothing to keep."""
     order = made.order("ana")

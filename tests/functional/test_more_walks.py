@@ -122,6 +122,26 @@ def test_an_unknown_order_found_placed(tmp_path: Path) -> None:
         assert desk.book == placed
 
 
+def test_a_verdict_that_was_a_mistake(tmp_path: Path) -> None:
+    """What refuses it says that the order would go out again, and how to take it back; then nothing is sent twice."""
+    faults = {"ben@example.com": ["close_after_placing"]}
+    with at_a_desk(tmp_path, HostileHub(Plan(by_email=faults))) as desk:
+        sheet = save(tmp_path / "hires.csv", [row("ana"), row("ben")])
+        text, _ = desk.submit(sheet, exit_code=5)
+        ben = advised(desk.type(*advised(text, "status")), "settle", "--placed")[1]
+        desk.type("settle", ben, "--not-placed")
+        refused = desk.type("settle", ben, "--cancelled", exit_code=2)
+        assert "SENDS IT AGAIN" in refused
+        assert "--placed NUMBER" in refused
+        desk.type("settle", ben, "--placed", "700020")  # a slip
+        told = desk.type("settle", ben, "--placed", "700002")
+        assert "counts as ordered, under the number 700002" in told
+        _, results = desk.submit(sheet)
+        assert statuses(results) == [("ana", "already_ordered", "700001"), ("ben", "already_ordered", "700002")]
+        assert desk.book == [order("ana"), order("ben")]
+        desk.type("ledger", "verify")
+
+
 def test_a_rejection_that_was_a_mistake(tmp_path: Path) -> None:
     """The vendor has mended it on their side: `--retry-rejected` sends the same row again."""
     with at_a_desk(tmp_path, HostileHub(Plan(by_email={"ben@example.com": ["404_coded"]}))) as desk:

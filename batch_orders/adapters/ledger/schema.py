@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 # leading zeros, as alembic keeps it.
 SCHEMA_VERSION: Final = 2
 
-# (from, to): planned → ordered or unknown enters an order from a results file; sending → planned needs proof that
-# nothing was sent or applied; rejected → planned changed contents or --retry-rejected; unknown → … and ordered →
-# planned are a person's verdicts.
+# (from, to): planned → ordered or unknown enters an order from a results file, or takes a mistaken verdict back;
+# sending → planned needs proof that nothing was sent or applied; rejected → planned changed contents or
+# --retry-rejected; unknown → … and ordered → planned are a person's verdicts.
 TRANSITIONS: Final[tuple[tuple[OrderState, OrderState], ...]] = (
     (OrderState.PLANNED, OrderState.SENDING),
     (OrderState.SENDING, OrderState.PLANNED),

@@ -363,13 +363,16 @@ def status(common: Common, *, run: str | None) -> int:
         if run is None:
             is_plain = not common.as_json
             waiting = [(order, ledger.evidence(order.key, is_plain=is_plain)) for order in ledger.waiting()]
+            again = [(order, ledger.sender(order)) for order in ledger.to_send_again()]
             counts, runs = ledger.counts(), [(record, _is_alive(ledger, record)) for record in ledger.runs()]
             listed = [documents.run(record, is_alive=is_alive) for record, is_alive in runs]
             document |= {"orders": dict(counts), "runs": listed}
             workers, queued = ledger.workers(), ledger.depth()
             document["queue"] = {"workers": [documents.worker(each) for each in workers], "orders": queued}
             document["waiting"] = [documents.waiting(order, evidence) for order, evidence in waiting]
-            text = terminal.status_text(runs, waiting, counts, queue=queues.status_line(len(workers), queued))
+            document["to_send_again"] = [documents.to_send_again(order, record) for order, record in again]
+            queue = queues.status_line(len(workers), queued)
+            text = terminal.status_text(runs, waiting, counts, again=again, queue=queue)
         else:
             record, _ = ledger.run(run)
             orders, is_alive = ledger.orders(run_id=record.run_id), _is_alive(ledger, record)
@@ -408,8 +411,9 @@ def settle(common: Common, *, order: str, placed: str | None, note: str, **verdi
                 said[0]
             ](found, note)
         now = ledger.find(found.key)
+        run = ledger.sender(now)
     document = {"command": "settle", "exit_code": 0, "order": documents.order(now)}
-    _print(common, document, ledgers.settled(said[0], now))
+    _print(common, document, ledgers.settled(said[0], now, run))
     return 0
 
 

@@ -54,3 +54,8 @@ def waiting(remembered: Remembered, evidence: Sequence[str]) -> dict[str, Any]:
     recipient = dataclasses.asdict(remembered.contents)
     recipient.pop("items")
     return order(remembered) | recipient | {"evidence": list(evidence)}
+
+
+def to_send_again(remembered: Remembered, sender: RunRecord | None) -> dict[str, Any]:
+    """One order that was sent before, and goes out again with its sheet; `input` is that of the run that sent it."""
+    return order(remembered) | {"input": str(sender.input) if sender and not sender.forgotten_at else None}

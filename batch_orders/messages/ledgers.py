@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batch_orders.messages.forgetting import whom
+from batch_orders.messages.forgetting import sheet_of, whom
 from batch_orders.messages.runs import count
-from batch_orders.models import OrderState, VerdictKind
+from batch_orders.models import OrderState, VerdictKind, order_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch_orders.models import Remembered
+    from batch_orders.models import Remembered, RunRecord
     from batch_orders.places import LedgerPlace
 
 
@@ -541,12 +541,21 @@ def how_to_settle() -> str:
 
 _SETTLED = {
     "placed": "The order for {whom} counts as ordered, under the number {number}.",
-    "not_placed": "The order for {whom} was not placed: the next run with its sheet sends it.",
-    "cancelled": "The order for {whom} was cancelled: the next run with its sheet orders it again.",
+    "not_placed": "The order for {whom} was not placed: the next run with its sheet{sheet} WILL SEND IT AGAIN.",
+    "cancelled": "The order for {whom} was cancelled: the next run with its sheet{sheet} WILL ORDER IT AGAIN.",
     "keep": "The new contents for {whom} count as ordered; nothing is sent for them.",
 }
 
 
-def settled(verdict: str, order: Remembered) -> str:
-    """What a verdict means from now on; the order is as it stands now."""
-    return _SETTLED[verdict].format(whom=whom(order), number=order.order_number)
+def settled(verdict: str, order: Remembered, run: RunRecord | None) -> str:
+    """What a verdict means from now on; the order is as it stands now, and the run is the one that sent it."""
+    sheet = f", {sheet_of(run)}," if run else ""
+    told = _SETTLED[verdict].format(whom=whom(order), number=order.order_number, sheet=sheet)
+    if order.state is not OrderState.PLANNED:
+        return told
+    return (
+        f"{told}\n"
+        "Next: submit that sheet, or its results file, once more; if it came through an inbox, put it into the inbox "
+        "again.\n"
+        f"If this was a mistake: `batch-orders settle {order_id(order.key)} --placed NUMBER`, before that run."
+    )

@@ -132,11 +132,13 @@ def status_text(
     waiting: Sequence[tuple[Remembered, Sequence[str]]],
     counts: Mapping[str, int],
     *,
+    again: Sequence[tuple[Remembered, RunRecord | None]] = (),
     queue: str = "",
 ) -> str:
     """What the ledger knows: sums, the queue, what waits for a person (with the evidence), the latest runs.
 
-    Each run comes with whether its process is alive.
+    Each run comes with whether its process is alive. `again` are the orders that wait for their sheet to be sent once
+    more, each with the run that sent it.
     """
     found = [f"{number} {ledgers.state(OrderState(state))}" for state, number in counts.items() if number]
     lines = ["Orders: " + (", ".join(found) or "none yet"), *([queue] if queue else [])]
@@ -144,6 +146,12 @@ def status_text(
         lines.append("")
         lines.append("Waiting for a person:")
         lines += [line for order, evidence in waiting for line in _waiting_lines(order, evidence)]
+    if again:
+        lines += [
+            "",
+            "Sent before, and sent AGAIN by the next run with their sheet (submit it, or put it into the inbox):",
+        ]
+        lines += [line for order, run in again for line in _again_lines(order, run)]
     lines.append("")
     lines.append("Runs, newest first:" if runs else "No runs yet.")
     lines += [f"  {run_line(run, is_alive=is_alive)}" for run, is_alive in runs]
@@ -180,6 +188,12 @@ def _waiting_lines(order: Remembered, evidence: Sequence[str]) -> Iterable[str]:
         yield f"      → batch-orders settle {name} --not-placed   (Device Hub does not have it: the next run sends it)"
     else:
         yield "      → change the row and submit again, or submit with --retry-rejected"
+
+
+def _again_lines(order: Remembered, run: RunRecord | None) -> Iterable[str]:
+    yield from _order_lines(order)
+    if run is not None:
+        yield f"      from the sheet {forgetting.sheet_of(run)} (run {run.run_id})"
 
 
 def _order_lines(order: Remembered) -> Iterable[str]:

@@ -129,13 +129,22 @@ def test_a_verdict_that_was_a_mistake(tmp_path: Path) -> None:
         sheet = save(tmp_path / "hires.csv", [row("ana"), row("ben")])
         text, _ = desk.submit(sheet, exit_code=5)
         ben = advised(desk.type(*advised(text, "status")), "settle", "--placed")[1]
-        desk.type("settle", ben, "--not-placed")
+        told = desk.type("settle", ben, "--not-placed")
+        assert "its sheet, hires.csv, WILL SEND IT AGAIN" in told
+        assert "put it into the inbox again" in told
+        assert advised(told, "settle") == ["settle", ben, "--placed", "NUMBER"]
+        (again,) = desk.program.json("status", exit_code=0)["to_send_again"]
+        assert (again["order"], again["email"], again["input"]) == (ben, "ben@example.com", str(sheet))
+        listed = desk.type("status").partition("sent AGAIN by the next run")[2].partition("Runs, newest first")[0]
+        assert f"{ben}  planned  ben@example.com" in listed
+        assert "from the sheet hires.csv" in listed
         refused = desk.type("settle", ben, "--cancelled", exit_code=2)
         assert "SENDS IT AGAIN" in refused
         assert "--placed NUMBER" in refused
         desk.type("settle", ben, "--placed", "700020")  # a slip
         told = desk.type("settle", ben, "--placed", "700002")
         assert "counts as ordered, under the number 700002" in told
+        assert desk.program.json("status", exit_code=0)["to_send_again"] == []
         _, results = desk.submit(sheet)
         assert statuses(results) == [("ana", "already_ordered", "700001"), ("ben", "already_ordered", "700002")]
         assert desk.book == [order("ana"), order("ben")]

@@ -147,7 +147,8 @@ def test_an_unknown_order_found_not_placed(tmp_path: Path) -> None:
         assert desk.hub.count("order") == 3
 
         verdict = advised(waiting, "settle", "--not-placed", about="ben@example.com")
-        assert "the next run with its sheet sends it" in desk.type(*verdict, "--note", "Kim at Device Hub looked it up")
+        told = desk.type(*verdict, "--note", "Kim at Device Hub looked it up")
+        assert "the next run with its sheet, hires.xlsx, WILL SEND IT AGAIN" in told
         _, last = desk.submit(results)
         assert statuses(last)[1] == ("ben", "ordered", "700003")
         assert desk.book == [order("ana"), order("cem"), order("ben")]
@@ -161,7 +162,7 @@ def test_a_cancelled_order(tmp_path: Path) -> None:
         (line,) = [line for line in of_run.splitlines() if "ordered 700002" in line]
         assert "ben@example.com" in line
         said = desk.type("settle", line.split()[0], "--cancelled", "--note", "out of stock until spring")
-        assert "the next run with its sheet orders it again" in said
+        assert "the next run with its sheet, hires.csv, WILL ORDER IT AGAIN" in said
         for status in ("ordered", "already_ordered"):
             _, results = desk.submit(results)
             assert statuses(results) == [

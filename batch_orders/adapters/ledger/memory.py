@@ -6,7 +6,7 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
@@ -102,6 +102,21 @@ class Memory(Audit):
         query = select(schema.orders).where(is_waiting).order_by(schema.orders.c.updated_at, schema.orders.c.order_key)
         with self._read() as connection:
             return tuple(self._remembered(connection.execute(query)))
+
+    def to_send_again(self) -> tuple[Remembered, ...]:
+        """The planned orders that were sent or settled before, and that are in nobody's hands: no run may ever come.
+
+        One that was forgotten only its sheet knows.
+        """
+        self._bury_dead_runs()
+        orders, notes = schema.orders.c, schema.notes.c
+        is_idle = and_(
+            orders.state == OrderState.PLANNED.value, orders.claimed_by.is_(None), orders.queued_by.is_(None)
+        )
+        before = or_(orders.sent_by.is_not(None), exists().where(notes.order_key == orders.order_key))
+        query = select(schema.orders).where(is_idle, before, orders.forgotten_at.is_(None))
+        with self._read() as connection:
+            return tuple(self._remembered(connection.execute(query.order_by(orders.updated_at, orders.order_key))))
 
     def ended(self, run_id: str, *states: OrderState, most: int) -> tuple[Remembered, ...]:
         """The latest orders of a run that ended in one of these states, the newest first, and at most so many."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from batch_orders.models import Remembered
+
 
 # Of a run all but its report, which may be large.
 WITHOUT_REPORT = [column for column in schema.runs.c if column is not schema.runs.c.report]
@@ -117,6 +119,13 @@ class Runs(Memory):
             row = connection.execute(query.where(schema.runs.c.run_id == found[0].run_id)).one()
         report = None if row.report is None else zlib.decompress(row.report)
         return as_run(row, zlib.decompress(row.compressed)), report
+
+    def sender(self, order: Remembered) -> RunRecord | None:
+        """The run that sent this order last, without its sheet; None where none did."""
+        query = select(*WITHOUT_REPORT).where(schema.runs.c.run_id == order.run_id)
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else as_run(row, b"")
 
     def is_alive(self, run_id: str) -> bool:
         """Whether the run's process lives."""

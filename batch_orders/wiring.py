@@ -126,8 +126,9 @@ class World:
 
     @contextlib.contextmanager
     def ledger_if_any(self) -> Iterator[Ledger | None]:
-        """The ledger, or None where nothing was ever ordered."""
-        if self.is_sandbox or Ledger.exists(self.ledger_place):
+        """The ledger, or None where nothing was ever ordered; LedgerError where it is gone."""
+        place = self.ledger_place
+        if self.is_sandbox or Ledger.exists(place) or Ledger.had_predecessor(place):
             with self.ledger() as ledger:
                 yield ledger
         else:

@@ -27,6 +27,23 @@ def how_to_init() -> str:
     return "Run `batch-orders init` once for the account, or point the setting `ledger` at the one you have."
 
 
+def lost(place: LedgerPlace) -> str:
+    """There was a ledger where the settings say, and it is gone."""
+    return (
+        f"There was a ledger at {place}, and it is gone: what stands beside it is still there. Without it the program "
+        "would order everything again that it has ordered; nothing was sent."
+    )
+
+
+def how_to_restore() -> str:
+    """What to do after a ledger that is gone: in this order."""
+    return (
+        "Restore it from the last backup; where there is one, it says what is missing in it. Only if it is lost for "
+        "good: `batch-orders init --new`, and then `batch-orders ledger adopt RESULTS…` with every results file that "
+        "there is, before anything is submitted. (If it was only moved, point the setting `ledger` at it.)"
+    )
+
+
 def exists(place: LedgerPlace) -> str:
     """`init`: something is there already."""
     what = "file" if isinstance(place, Path) else "ledger"

@@ -379,6 +379,29 @@ def test_a_lost_ledger_adopted_from_results(tmp_path: Path) -> None:
         assert desk.book[3:] == [order("ben"), order("eve")]
 
 
+def test_a_lost_ledger_is_told_from_one_that_never_was(tmp_path: Path) -> None:
+    """Whatever is tried first says that it is gone, what to try before a new one, and what to do with that."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        sheet = save(tmp_path / "hires.csv", [row("ana")])
+        _, results = desk.submit(sheet)
+        (tmp_path / "inbox").mkdir()
+        shutil.copy(sheet, tmp_path / "inbox")
+        ledger = desk.folder / "data" / "batch-orders" / "ledger.sqlite"
+        backup = ledger.rename(tmp_path / "backup")
+        for command in (("submit", sheet, "--yes"), ("check", sheet), ("inbox", "inbox"), ("status",)):
+            told = desk.type(*command, exit_code=2)
+            assert "There was a ledger at" in told
+            assert told.index("backup") < told.index("init --new") < told.index("ledger adopt RESULTS…")
+        assert (tmp_path / "inbox" / "hires.csv").exists()
+        shutil.copy(backup, ledger)
+        assert statuses(desk.submit(sheet)[1]) == [("ana", "already_ordered", "700001")]
+        ledger.unlink()
+        assert "There was a ledger here before" in desk.type(*advised(told, "init", "--new"))
+        desk.type(*advised(told, "ledger", "adopt")[:2], results)
+        assert statuses(desk.submit(sheet)[1]) == [("ana", "already_ordered", "700001")]
+        assert len(desk.book) == 1
+
+
 def test_why_rows_are_held(tmp_path: Path) -> None:
     """The summary names the reasons that apply, and no others; what is held is no error on the console either."""
     sheet = save(tmp_path / "hires.csv", [row("ana"), row("ana", MOUSE, pieces=0), row("ben")])

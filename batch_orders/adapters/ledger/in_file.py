@@ -72,6 +72,8 @@ class InFile:
 
     def open(self) -> Engine:
         """The file's engine; LedgerError where there is no file."""
+        if self.had_predecessor():
+            raise LedgerError(ledgers.lost(self.place), hint=ledgers.how_to_restore())
         if not self.place.is_file():
             raise LedgerError(ledgers.missing(self.place), hint=ledgers.how_to_init())
         # Two names of one file (a link, say) must not lead to two sets of locks beside it.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from batch_orders.inbox import Outcome
     from batch_orders.models import Mapped, Plan, Report, RunRecord
+    from batch_orders.places import LedgerPlace
     from batch_orders.sandbox import SandboxOptions
     from batch_orders.settings import Settings
     from batch_orders.web.people import Person, UsersFile
@@ -229,7 +230,6 @@ def worker(common: Common, *, until_empty: bool) -> int:
     from batch_orders.messages import queues  # noqa: PLC0415
 
     with _world(common, sandbox=False) as world:
-        world.progress.note(queues.worker_begins(world.host))
         worked = _run(world, working.work(world, until_empty=until_empty), told_to_end=0)
     document = {
         "command": "worker",
@@ -337,7 +337,7 @@ def init(common: Common, *, new: bool, add_login: bool) -> int:
     text = ledgers.login_added(place, base_url)
     if not add_login:
         if Ledger.exists(place):
-            raise UsageError(ledgers.exists(place), hint=ledgers.how_to_go_on())
+            raise _moved_away(place) or UsageError(ledgers.exists(place), hint=ledgers.how_to_go_on())
         if not new:
             _ask_whether_new(common)
         text = ledgers.created(place, base_url, had_predecessor=Ledger.had_predecessor(place))
@@ -423,7 +423,7 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.argument("files", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, metavar="[RESULTS…]", type=click.Path(path_type=Path))
 @_mapping_option
 @click.option("--up-to-date", is_flag=True, help="A restored ledger now knows all that was ordered: let it send again.")
 @_with_common
@@ -433,6 +433,8 @@ def adopt(common: Common, *, files: tuple[Path, ...], mapping: Path | None, up_t
     from batch_orders.messages import ledgers  # noqa: PLC0415
     from batch_orders.stages.report import EXIT_NEEDS_A_CHANGE  # noqa: PLC0415
 
+    if not files and not up_to_date:
+        raise UsageError(ledgers.nothing_to_adopt(), hint=ledgers.how_to_adopt())
     settings = _settings(common)
     with _open_ledger(common, settings) as opened:
         read = _with_mapping({"mapping": mapping})
@@ -1003,6 +1005,17 @@ def _handling_interrupts(handler: Callable[[int, FrameType | None], Any]) -> Ite
     finally:
         for number, former in zip(numbers, before, strict=True):
             signal.signal(number, former)
+
+
+def _moved_away(place: LedgerPlace) -> BatchOrdersError | None:
+    """Why the ledger here sends nothing, where it has moved, say; None where it does, or is none that can be read."""
+    from batch_orders.adapters.ledger import Ledger  # noqa: PLC0415 - costly
+
+    try:
+        with contextlib.closing(Ledger(place)) as ledger:
+            return ledger.refusal()
+    except BatchOrdersError:
+        return None
 
 
 def _ask_whether_new(common: Common) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders import wiring
 from batch_orders.errors import BatchOrdersError
+from batch_orders.messages import queues
 from batch_orders.models import WORKER, RunRecord
 from batch_orders.pipeline import UNEXPECTED
 from batch_orders.sending import Line, send_order
@@ -55,6 +56,7 @@ async def work(world: World, *, until_empty: bool = False) -> Worked:
             )
             bench = _Bench(line, ledger, record.run_id)
             code = UNEXPECTED
+            world.progress.note(queues.worker_begins(world.host))
             try:
                 await queue.work(
                     bench.place,

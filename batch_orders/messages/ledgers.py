@@ -509,7 +509,10 @@ def older_than_mark(place: LedgerPlace, entries: int) -> str:
 
 def how_to_bring_up_to_date() -> str:
     """After a restored ledger."""
-    return "Enter what was ordered since from the results files: `batch-orders ledger adopt RESULTS…`."
+    return (
+        "Enter what was ordered since from the results files: `batch-orders ledger adopt RESULTS…`. Where nothing "
+        "was ordered since: `batch-orders ledger adopt --up-to-date`."
+    )
 
 
 def still_too_old() -> str:
@@ -524,6 +527,19 @@ def still_too_old() -> str:
 def no_results_file(path: Path) -> str:
     """`ledger adopt` of a sheet without result columns."""
     return f"{path.name} is no results file: it lacks the columns that say what was ordered. Nothing was entered."
+
+
+def nothing_to_adopt() -> str:
+    """`ledger adopt` without files, and without a word on whether anything is missing."""
+    return "No results file was named, so nothing was entered."
+
+
+def how_to_adopt() -> str:
+    """After a `ledger adopt` that says too little."""
+    return (
+        "Name the results files: `batch-orders ledger adopt RESULTS…`. Where a restored ledger misses nothing: "
+        "`batch-orders ledger adopt --up-to-date`."
+    )
 
 
 def adoption(counts: Mapping[str, int], conflicts: Sequence[str], *, is_too_old: bool) -> str:

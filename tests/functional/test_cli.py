@@ -115,6 +115,18 @@ def test_init_must_be_told_off_a_terminal(tmp_path: Path) -> None:
     assert program.run("init", "--new").returncode == 2
 
 
+def test_init_on_a_ledger_that_has_moved(tmp_path: Path) -> None:
+    """It says where to, not that it is ready."""
+    program = Program(tmp_path, _ACCOUNT | {"base_url": "https://hub.example.com"})
+    assert program.run("init", "--new").returncode == 0
+    assert program.run("ledger", "copy", "--to", "there.sqlite").returncode == 0
+    done = program.run("init", "--new")
+    assert done.returncode == 2
+    assert "it is ready" not in done.stderr
+    assert re.search(r"has moved to \S+there\.sqlite", done.stderr)
+    assert program.run("init", "--new", "--ledger", "there.sqlite").stderr.count("it is ready") == 1
+
+
 def test_another_login_or_host_is_refused_until_added(tmp_path: Path) -> None:
     """The ledger belongs to one account."""
     port = _closed_port()

@@ -166,7 +166,10 @@ def test_adopting_what_is_known_makes_no_old_copy_new(tmp_path: Path) -> None:
         _, again = desk.submit(ben)
         assert statuses(again) == [("ben", "already_ordered", "700002")]
         shutil.copy(copy, ledger)
-        desk.type("ledger", "adopt", ana, "--up-to-date")
+        assert "No results file was named" in desk.type("ledger", "adopt", exit_code=2)
+        told = desk.type("submit", ben, "--yes", exit_code=2)
+        assert "high-water mark" in desk.type("init", exit_code=2)
+        desk.type(*advised(told, "--up-to-date"))
         desk.submit(save(tmp_path / "cem.csv", [row("cem", columns={"Last name": "C"})]))
         assert len(desk.book) == 3
 

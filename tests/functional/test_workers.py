@@ -294,6 +294,7 @@ def test_a_ledger_in_a_file_has_no_queue(tmp_path: Path, hub: HostileHub) -> Non
         done = program.run(*arguments)
         assert done.returncode == 2, done.stderr
         assert "this one is a file" in done.stderr
+        assert "Waiting for orders" not in done.stderr
     assert program.run("submit", sheet, "--yes", "--no-wait").returncode == 2
     assert hub.calls == []
 

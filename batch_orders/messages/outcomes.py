@@ -180,7 +180,8 @@ def changed(remembered: Remembered, now: Contents) -> str:
     before, number = remembered.contents, remembered.order_number
     named = f" (order {number})" if number else ""
     differences = "; ".join(_differences(before, now))
-    told = f"This employee was ordered for before{named}, with other contents: {differences}. Nothing was sent."
+    told = f"This employee was ordered for before{named}, with other contents. Only this differs – {differences}."
+    told += " Nothing was sent."
     keep = f"`batch-orders settle {order_id(remembered.key)} --keep`"
     if before.items == now.items:
         fields = _listed([name for name, _, _ in _other_fields(before, now)] or ["contents"])

@@ -183,6 +183,7 @@ def _waiting_lines(order: Remembered, evidence: Sequence[str]) -> Iterable[str]:
         yield f"      {changed(order, order.other_contents)}"
         yield f"      → batch-orders settle {name} --keep   (the new contents are right, and nothing is to be sent)"
         yield f"      → batch-orders settle {name} --cancelled   (the vendor cancelled it: order it again)"
+        yield "      → or submit a sheet with what was ordered   (where this one was wrong: that clears it too)"
     elif order.state is OrderState.UNKNOWN:
         yield f"      → batch-orders settle {name} --placed NUMBER   (Device Hub has it, under this number)"
         yield f"      → batch-orders settle {name} --not-placed   (Device Hub does not have it: the next run sends it)"

@@ -171,6 +171,23 @@ def test_a_cancelled_order(tmp_path: Path) -> None:
         assert desk.book == [order("ana"), *[order("ben", (MOUSE, 1), (LAPTOP, 1))] * 2]
 
 
+def test_a_changed_order_and_the_right_sheet(tmp_path: Path) -> None:
+    """What is named is what differs, and said to be no more; the sheet with what was ordered clears it, as told."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        right = save(tmp_path / "hires.csv", [row("ana"), row("ana", MOUSE)])
+        desk.submit(right)
+        wrong = save(tmp_path / "wrong.csv", [row("ana"), row("ana", MOUSE, pieces=2)])
+        _, results = desk.submit(wrong, exit_code=4)
+        differs = f"Only this differs – ordered then: 1 × {MOUSE}; in the sheet now: 2 × {MOUSE}."
+        assert differs in read(results)[0]["order_message"]
+        waiting = desk.type("status")
+        assert differs in waiting
+        assert "or submit a sheet with what was ordered" in waiting
+        desk.submit(right)
+        assert "Waiting for a person" not in desk.type("status")
+        assert desk.book == [order("ana", (MOUSE, 1), (LAPTOP, 1))]
+
+
 def test_a_changed_address_kept(tmp_path: Path) -> None:
     """Nothing is sent for it; the command in the message accepts it; what is additional goes under a reference."""
     with at_a_desk(tmp_path, HostileHub()) as desk:

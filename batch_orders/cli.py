@@ -355,6 +355,7 @@ def init(common: Common, *, new: bool, add_login: bool) -> int:
 def status(common: Common, *, run: str | None) -> int:
     """What the ledger knows: runs, orders, and what waits for a person."""
     from batch_orders.messages import documents, queues, terminal  # noqa: PLC0415 - costly
+    from batch_orders.stages.report import frozen_for_people, frozen_keys  # noqa: PLC0415
 
     document: dict[str, Any] = {"command": "status", "exit_code": 0}
     with _open_ledger(common) as ledger:
@@ -374,11 +375,14 @@ def status(common: Common, *, run: str | None) -> int:
             queue = queues.status_line(len(workers), queued)
             text = terminal.status_text(runs, waiting, counts, again=again, queue=queue)
         else:
-            record, _ = ledger.run(run)
+            record, frozen = ledger.run(run)
             orders, is_alive = ledger.orders(run_id=record.run_id), _is_alive(ledger, record)
             document |= {"run": documents.run(record, is_alive=is_alive)}
             document |= {"orders": [documents.order(order) for order in orders]}
-            text = terminal.run_text(record, orders, is_alive=is_alive)
+            now = ledger.recall(frozen_keys(frozen)) if frozen is not None else {}
+            needy = frozen_for_people(frozen, record.run_id, now) if frozen is not None else ()
+            document["needs_a_person"] = [documents.needy(result) for result in needy]
+            text = terminal.run_text(record, orders, needy, is_alive=is_alive, has_report=frozen is not None)
     _print(common, document, text)
     return 0
 

@@ -10,7 +10,7 @@ from batch_orders.models import order_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch_orders.models import Remembered, RunRecord
+    from batch_orders.models import OrderResult, Remembered, RunRecord
 
 
 def run(record: RunRecord, *, is_alive: bool) -> dict[str, Any]:
@@ -54,6 +54,17 @@ def waiting(remembered: Remembered, evidence: Sequence[str]) -> dict[str, Any]:
     recipient = dataclasses.asdict(remembered.contents)
     recipient.pop("items")
     return order(remembered) | recipient | {"evidence": list(evidence)}
+
+
+def needy(result: OrderResult) -> dict[str, Any]:
+    """One order of a run that needs a person; `order` is what `--release` and `settle` take."""
+    return {
+        "order": order_id(result.key) if result.key else None,
+        "email": result.email,
+        "order_reference": result.order_reference,
+        "status": result.status.value,
+        "message": result.message,
+    }
 
 
 def to_send_again(remembered: Remembered, sender: RunRecord | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from batch_orders.models import Catalog, Decision, Finding, Mapped, Plan, Remembered, Report, RunRecord
+    from batch_orders.models import Catalog, Decision, Finding, Mapped, OrderResult, Plan, Remembered, Report, RunRecord
 
 # More findings than this are not listed on the terminal: the results sheet has them all.
 _MOST_FINDINGS = 30
@@ -165,9 +165,25 @@ def run_line(run: RunRecord, *, is_alive: bool) -> str:
     return f"{run.run_id}  {run.started_at:%Y-%m-%d %H:%M} UTC  {run.command} {forgetting.sheet_of(run)}  {ended}"
 
 
-def run_text(run: RunRecord, orders: Sequence[Remembered], *, is_alive: bool) -> str:
-    """One run and its orders."""
-    return "\n".join([run_line(run, is_alive=is_alive), *(line for order in orders for line in _order_lines(order))])
+def run_text(
+    run: RunRecord, orders: Sequence[Remembered], needy: Sequence[OrderResult], *, is_alive: bool, has_report: bool
+) -> str:
+    """One run, the orders that it sent, and those of its sheet that need a person."""
+    lines = [run_line(run, is_alive=is_alive), *(line for order in orders for line in _order_lines(order))]
+    told = {order.key for order in orders}
+    others = [line for result in needy if result.key not in told for line in _needy_lines(result)]
+    if others:
+        lines += ["", "Waiting for a person:", *others]
+    if has_report:
+        lines += ["", f"`batch-orders results {run.run_id}` writes out every row of its sheet."]
+    return "\n".join(lines)
+
+
+def _needy_lines(result: OrderResult) -> Iterable[str]:
+    reference = f", reference {result.order_reference}" if result.order_reference else ""
+    name = order_id(result.key) if result.key else "(no id)"
+    yield f"  {name}  {result.status.value}  {result.email}{reference}"
+    yield f"      {result.message}"
 
 
 def _waiting_lines(order: Remembered, evidence: Sequence[str]) -> Iterable[str]:

@@ -435,6 +435,19 @@ def frozen_held(frozen: bytes) -> tuple[OrderResult, ...]:
     )
 
 
+def frozen_for_people(frozen: bytes, run_id: str, now: Mapping[str, Remembered]) -> tuple[OrderResult, ...]:
+    """The orders of a kept report that need a person, and still do by how they stand `now`, by key."""
+    needy = {*_NEED_A_CHANGE, RowStatus.UNKNOWN}
+    found = []
+    for order in map(_thawed_order, json.loads(frozen)["orders"]):
+        outcome = _since(order, now.get(order.key or ""), run_id)
+        if outcome is not None and outcome.status is not RowStatus.NOT_SENT:
+            order = _brought_up(order, outcome)  # noqa: PLW2901 - the same order, as it stands now
+        if order.status in needy:
+            found.append(order)
+    return tuple(found)
+
+
 _COMPUTED_LINES = {*(status.value for status in RowStatus), "Stopped early", _NEXT, _NOTE}
 
 
@@ -445,24 +458,14 @@ def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Rememb
     orders = [_thawed_order(order) for order in parts["orders"]]
     done: set[int] = set()
     for index, order in enumerate(orders):
-        remembered = now.get(order.key or "")
-        # Contents that were ordered later, kept or released, count; those that still differ say so as they did.
-        if remembered is None or not (
-            order.status in _AS_ONE or (order.status in _MAYBE and remembered.content_hash == order.content_hash)
-        ):
+        outcome = _since(order, now.get(order.key or ""), run_id)
+        if outcome is None:
             continue
-        outcome = _outcome_now(remembered, run_id)
         for row in order.rows:
             rows[row] = _result_row(outcome, run_id)
             if outcome.status in {RowStatus.ORDERED, RowStatus.ALREADY_ORDERED}:
                 done.add(mapped.sheet.row_numbers[row])
-        orders[index] = dataclasses.replace(
-            order,
-            status=outcome.status,
-            message=outcome.message,
-            order_number=outcome.order_number,
-            attempts=outcome.attempts,
-        )
+        orders[index] = _brought_up(order, outcome)
     findings = map(_thawed_finding, parts["findings"])
     return _summed_up(
         run_id=run_id,
@@ -476,6 +479,28 @@ def thaw(frozen: bytes, mapped: Mapped, *, run_id: str, now: Mapping[str, Rememb
         stopped=parts["stopped"] if any(row.status is RowStatus.NOT_SENT for row in rows) else "",
         stop_code=EXIT_STOPPED,
         what_next=lambda code: runs.next_step_for_old_run() if code == EXIT_STOPPED else "",
+    )
+
+
+def _since(order: OrderResult, remembered: Remembered | None, run_id: str) -> Outcome | None:
+    """What has become of an order since its report was kept; None where that says it as it is.
+
+    Contents that were ordered later, kept or released, count; those that still differ say so as they did.
+    """
+    if remembered is None or not (
+        order.status in _AS_ONE or (order.status in _MAYBE and remembered.content_hash == order.content_hash)
+    ):
+        return None
+    return _outcome_now(remembered, run_id)
+
+
+def _brought_up(order: OrderResult, outcome: Outcome) -> OrderResult:
+    return dataclasses.replace(
+        order,
+        status=outcome.status,
+        message=outcome.message,
+        order_number=outcome.order_number,
+        attempts=outcome.attempts,
     )
 
 

@@ -72,6 +72,30 @@ def test_look_alikes_are_held_and_released(tmp_path: Path) -> None:
         ]
 
 
+def test_what_a_nightly_run_held_is_found_by_its_id(tmp_path: Path) -> None:
+    """`status RUN` names what needs a person, with the command's own words, until it is dealt with."""
+    with at_a_desk(tmp_path, HostileHub()) as desk:
+        desk.submit(save(tmp_path / "hires.csv", [row("ana")]))
+        home = {"Email": "ana@home.example.com", "ZIP / postal code": "10002"}  # the same phone
+        rows = [row("ana", MONITOR, home), row("ben"), row("cem"), row("cem", MOUSE, pieces=0), row("ana", pieces=2)]
+        sheet = save(tmp_path / "night.csv", rows)
+        night = desk.program.json("submit", sheet, "--yes", "--quiet", exit_code=4)
+        told = desk.type("status", night["run_id"])
+        before, waiting = told.split("Waiting for a person:")
+        assert "ben@example.com" in before
+        assert "ben@example.com" not in waiting
+        orders = {order["email"]: order for order in night["orders"]}
+        for email, status in ((home["Email"], "held"), ("cem@example.com", "invalid"), ("ana@example.com", "changed")):
+            assert f"  {orders[email]['order']}  {status}  {email}\n      {orders[email]['message']}" in waiting
+        assert advised(waiting, "results") == ["results", night["run_id"]]
+        listed = desk.program.json("status", night["run_id"], exit_code=0)["needs_a_person"]
+        assert [each["status"] for each in listed] == ["held", "invalid", "changed"]
+        held = listed[0]
+        desk.submit(sheet, *release_advised(held["message"]), exit_code=4)
+        listed = desk.program.json("status", night["run_id"], exit_code=0)["needs_a_person"]
+        assert [each["status"] for each in listed] == ["invalid", "changed"]
+
+
 def test_an_unknown_order_found_placed(tmp_path: Path) -> None:
     """`status` says what is known and what to type; what does not fit is refused; the number closes the case."""
     faults = {"ben@example.com": ["close_after_placing"], "cem@example.com": ["422_coded"]}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.forgetting import sheet_of, whom
-from batch_orders.messages.runs import count
+from batch_orders.messages.runs import count, installing
 from batch_orders.models import OrderState, VerdictKind, order_id
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def needs_postgres() -> str:
 
 def how_to_install_postgres() -> str:
     """After a driver that is not installed."""
-    return "pip install 'batch-orders[postgres]'"
+    return f"Install it: {installing('postgres')}."
 
 
 def moved(place: LedgerPlace, target: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch_orders.messages.runs import installing
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
 def needs_web() -> str:
     """A package of the page is not installed."""
-    return "The page needs further packages: pip install 'batch-orders[web]'"
+    return f"The page needs further packages: {installing('web')}."
 
 
 def bad_name(most: int) -> str:

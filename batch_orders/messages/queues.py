@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batch_orders.messages.runs import count
+from batch_orders.messages.runs import count, installing
 
 
 def needs_procrastinate() -> str:
@@ -12,7 +12,7 @@ def needs_procrastinate() -> str:
 
 def how_to_install_it() -> str:
     """Get the extra."""
-    return "Install them with: pip install 'batch-orders[cluster]'."
+    return f"Install them: {installing('cluster')}."
 
 
 def needs_a_shared_ledger() -> str:

@@ -34,6 +34,11 @@ _NEXT_STEPS_IN_COPY = {
 }
 
 
+def installing(extra: str) -> str:
+    """How the packages of an extra are installed, in the middle of a sentence. The program is in no package index."""
+    return f"in the folder of its clone, `.venv/bin/pip install -c constraints.txt -e '.[{extra}]'`"
+
+
 def line_stopped(unknown: int) -> str:
     """Too many orders ended unknown."""
     which = "An order" if unknown == 1 else f"{unknown} orders in a row"

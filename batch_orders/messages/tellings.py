@@ -23,7 +23,7 @@ from batch_orders.errors import (
     UsageError,
 )
 from batch_orders.messages.outcomes import STATUS_MEANINGS
-from batch_orders.messages.runs import count
+from batch_orders.messages.runs import count, installing
 from batch_orders.models import RowStatus
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def needs_apprise(setting: str) -> str:
 
 def how_to_install() -> str:
     """After a package that is missing."""
-    return "Install it: pip install 'batch-orders[notify]'. Or take the setting out."
+    return f"Install it: {installing('notify')}. Or take the setting out."
 
 
 def misunderstood(setting: str, numbers: str) -> str:

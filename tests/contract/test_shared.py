@@ -435,5 +435,5 @@ def test_the_driver_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BatchOrdersError, match="further package") as caught:
         Ledger(LedgerUrl(user="", password="", host="127.0.0.1", port=1, database="x"))
     assert caught.value.exit_code == 2
-    assert "batch-orders[postgres]" in caught.value.hint
+    assert ".venv/bin/pip install -c constraints.txt -e '.[postgres]'" in caught.value.hint
     assert psycopg is not None

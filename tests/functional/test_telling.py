@@ -452,7 +452,7 @@ def test_nothing_is_ordered_where_nobody_could_be_told(
     done = _run_with(program, {"PYTHONPATH": str(tmp_path / "without")}, "submit", "wave.csv", "--yes")
     assert done.returncode == 2
     assert "notify in the environment variable BATCH_ORDERS_NOTIFY is set, and the package" in done.stderr
-    assert "pip install 'batch-orders[notify]'" in done.stderr
+    assert ".venv/bin/pip install -c constraints.txt -e '.[notify]'" in done.stderr
     assert _PASSWORD not in done.stdout + done.stderr
     assert len(hub.orders) == placed
     assert posts.paths == ["/start", "/fail"]

@@ -191,7 +191,7 @@ def test_without_argon2(program: Program, users: UsersFile) -> None:
     (program.folder / "argon2.py").write_text("raise ImportError('argon2')\n")
     done = say(program, "user", "add", "ann", "--role", "viewer")
     assert done.returncode == 2
-    assert "pip install 'batch-orders[web]'" in done.stderr
+    assert ".venv/bin/pip install -c constraints.txt -e '.[web]'" in done.stderr
     assert not users.path.exists()
 
 

@@ -143,7 +143,7 @@ def cli(**_common: Any) -> None:  # noqa: ANN401 - click's own options; the comm
 
     \b
     Exit codes:
-      0  every row is ordered, now or earlier (check: or ready)
+      0  every row is ordered, now or earlier, or waits for its date (check: or ready)
       1  unexpected failure; the message says what was and was not done
       2  usage or settings; nothing was sent
       3  the sheet cannot be read, or every row of it is invalid; nothing was sent

@@ -393,7 +393,7 @@ def how_to_keep() -> str:
 
 
 _STATES = {
-    OrderState.PLANNED: "planned (waits to be sent by the next run)",
+    OrderState.PLANNED: "planned (waits to be sent by the next run with its sheet)",
     OrderState.SENDING: "sending (a run has it in hand right now)",
     OrderState.ORDERED: "ordered",
     OrderState.REJECTED: "rejected (Device Hub refused it)",

@@ -37,12 +37,12 @@ _CONCURRENCY = 2
 _LEDGER_AND_NETWORK = r"ledger\.sqlite|network"
 _KILLED = -9
 # What may fail once and stops nothing: SQLite does not mind whether the folder of its journal could be synced, nor (as
-# root) whether its owner could be made that of the pace; and the results' temporary file is made for its owner only, so
-# that giving it those rights once more, against a strange umask, need not succeed (there are file systems without
-# rights); and the folder of the runs' locks need not be made where it is there. An order whose intent was durable by
-# then may leave.
+# root) whether its owner could be made that of the ledger, or of the pace; the results' temporary file is made for its
+# owner only, so giving it those rights once more, against a strange umask, need not succeed (there are file systems
+# without rights); and the folder of the runs' locks need not be made where it is there. An order whose intent was
+# durable by then may leave.
 _MAY_FAIL = re.compile(
-    r"fdatasync \.|fchown ledger\.sqlite\.pace-journal|fchmod \.hires\.results\.csv\.\w+\.tmp"
+    r"fdatasync \.|fchown ledger\.sqlite(\.pace)?-journal|fchmod \.hires\.results\.csv\.\w+\.tmp"
     r"|mkdir ledger\.sqlite\.runs"
 )
 

@@ -393,7 +393,7 @@ def test_without_argon2(users: UsersFile, monkeypatch: pytest.MonkeyPatch) -> No
     bare = UsersFile(users.path)
     assert len(bare.people()) == 1
     for action in (lambda: bare.verify("ann", PASSWORD), lambda: bare.add("bob", Role.VIEWER, PASSWORD)):
-        with pytest.raises(UsageError, match=r"pip install 'batch-orders\[web\]'"):
+        with pytest.raises(UsageError, match=r"pip install -c constraints\.txt -e '\.\[web\]'"):
             action()
 
 

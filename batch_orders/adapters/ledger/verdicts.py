@@ -58,7 +58,8 @@ class Verdicts(Journal):
         """
         with self._write() as connection:
             is_unknown = order.state is OrderState.UNKNOWN
-            if not is_unknown and not self._may_be_taken_back(connection, order.key):
+            is_said_already = order.state is OrderState.ORDERED and order.order_number == order_number
+            if is_said_already or not (is_unknown or self._may_be_taken_back(connection, order.key)):
                 raise LedgerError(ledgers.cannot_settle(order, "placed"), hint=ledgers.what_fits(order))
             is_its_own = not is_unknown and self._number_is_of(connection, order_number, order.key)
             if not is_its_own and not self._enter_number(connection, order_number, order.key):

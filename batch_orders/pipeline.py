@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from batch_orders.models import Claim, Contents, Finding, Mapped, MappingFile, Plan, Remembered, Report, Sheet
     from batch_orders.ports import CatalogSource, LedgerPort, Memory, OrderDesk, Pace, Progress, ResultsPlace, Workers
 
-# Seconds between two looks at orders that another run has in hand.
-_LOOK_AGAIN = 0.5
+# Seconds between two looks at orders that another run has in hand; and at least so many times as long as a look takes,
+# which keeps that run from writing: for thousands of orders that is most of a second.
+_LOOK_AGAIN, _LOOKS_APART = 0.5, 5
 UNEXPECTED = 1
 # What the ledger knows of, and is told again that a sheet has it.
 _SEEN_AGAIN = {RowStatus.ALREADY_ORDERED, RowStatus.CHANGED, RowStatus.REJECTED}
@@ -399,12 +400,13 @@ class _Submission:
         seen: object = None
         changed_at = time.monotonic()
         while pending and not line.stop:
-            batch = pending
+            batch, began = pending, time.monotonic()
             claims = await line.write(
                 lambda batch=batch: ordering.ledger.claim(  # type: ignore[misc] # mypy cannot infer a default's type here
                     ordering.run_id, batch, retry_rejected=judging.retry_rejected
                 )
             )
+            took = time.monotonic() - began
             held = await self._hold_look_alikes(line, claims.ours) if claims.ours else {}
             ended |= held
             ended |= await self._send(line, [claim for claim in claims.ours if claim.key not in held])
@@ -420,7 +422,7 @@ class _Submission:
             elif time.monotonic() - changed_at > ordering.policy.patience:
                 line.stop.because(runs.others_busy())
             if pending:
-                await line.pause(_LOOK_AGAIN)
+                await line.pause(max(_LOOK_AGAIN, _LOOKS_APART * took))
         return ended
 
     async def _send(self, line: Line, claims: Sequence[Claim]) -> Mapping[str, Outcome]:

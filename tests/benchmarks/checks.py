@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.program import RunningHub
 
 _NAIVE = ("-m", "tests.benchmarks.naive")
-_LIMITS = {"max_rows": "1000000", "max_file_size": "1 GB", "max_unpacked_size": "4 GB"}
+_LIMITS = {"max_rows": "1000000", "max_file_size": "1 GB", "max_unpacked_size": "2 GB"}
 
 
 def small(folder: Path) -> Iterator[Figure]:

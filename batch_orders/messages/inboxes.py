@@ -65,13 +65,14 @@ def how_to_move() -> str:
     return "Look at the folder's rights and its disk."
 
 
+# What a job that comes again does by itself, where a person would run a command again.
 _BY_ITSELF = (
-    ("Run the same command again later: it goes on where it stopped", "The next run goes on where this one stopped"),
-    (", then submit the sheet again", "; the next run then goes on with it"),
-    (" and run the same command again, or submit without --queue", "; the next run then goes on"),
-    ("run the same command again", "the next run goes on"),
-)
-
+    (re.compile("Run the same command again later: it goes on where it stopped"),
+     "The next run goes on where this one stopped"),
+    (re.compile(", then submit the sheet again"), "; the next run then goes on with it"),
+    (re.compile(" and run the same command again, or submit without --queue"), "; the next run then goes on"),
+    (re.compile("run the same command again"), "the next run goes on"),
+)  # fmt: skip
 
 # What a note tells somebody who has a folder, and no command line.
 _IN_FOLDER = (
@@ -86,15 +87,17 @@ _IN_FOLDER = (
 
 def in_folder(text: str) -> str:
     """What is to be done about a sheet, by whoever drops it into the inbox."""
-    for by_hand, in_folder in _IN_FOLDER:
-        text = by_hand.sub(in_folder, text)
-    return text
+    return _in_words(text, _IN_FOLDER)
 
 
 def goes_on_by_itself(text: str) -> str:
     """What a run says when it stops, where the next job goes on without anybody's doing."""
-    for by_hand, by_itself in _BY_ITSELF:
-        text = text.replace(by_hand, by_itself)
+    return _in_words(text, _BY_ITSELF)
+
+
+def _in_words(text: str, words: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    for by_hand, here in words:
+        text = by_hand.sub(here, text)
     return text
 
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Listed")
 
 GENERAL: Final = "General"
+# What Excel's sheets can have.
+LAST_ROW: Final = 1_048_576
+LAST_COLUMN: Final = 16_384
 # More sheets than anybody has; each costs something to look at.
 MOST_SHEETS: Final = 500
 # Zeros that only a number's format shows: 00000, 00000-0000 (also as Excel writes it, 00000\-0000), [$-409]00000.

@@ -17,6 +17,8 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
 from batch_orders.adapters.workbook_sheets import (
     GENERAL,
+    LAST_COLUMN,
+    LAST_ROW,
     MOST_SHEETS,
     Area,
     Found,
@@ -59,8 +61,6 @@ _RELATION = "http://schemas.openxmlformats.org/package/2006/relationships Relati
 _TWO_BYTES, _SEVEN_BITS, _LENGTH_BYTES = 0x80, 0x7F, 4
 _LONGEST_HEAD = 2 + _LENGTH_BYTES
 _PIECE: Final = 2**18
-_LAST_ROW: Final = 1_048_576
-_LAST_COLUMN: Final = 16_384
 _MOST_TEXTS: Final = 2_000_000
 # For each row that the limits allow, on average: far more than a row of orders has.
 _RECORDS_A_ROW: Final = 30
@@ -145,7 +145,7 @@ class _Sheet:
             elif kind <= _SHORT_SHARED or kind == _RICH_STRING:
                 whole, its_data = _in_full(kind, data, column)
                 at, style = struct.unpack_from("<II", its_data)
-                if not row or not column < at < _LAST_COLUMN:
+                if not row or not column < at < LAST_COLUMN:
                     raise ValueError("cells out of order")
                 column = at
                 if whole != _BLANK:
@@ -160,7 +160,7 @@ class _Sheet:
 
 def _row(data: bytes, *, after: int) -> int:
     row = int(struct.unpack_from("<I", data)[0]) + 1
-    if not after < row <= _LAST_ROW:
+    if not after < row <= LAST_ROW:
         raise ValueError("rows out of order")
     return row
 
@@ -181,7 +181,7 @@ def _see(kind: int, data: bytes, hidden: Hidden, limits: Limits) -> None:
     elif kind == _MERGED:
         top, bottom, left, right = struct.unpack_from("<IIII", data)
         hidden.merged.append(Area(top + 1, bottom + 1, left + 1, right + 1))
-    if len(hidden.merged) > limits.rows or len(hidden.columns) > _LAST_COLUMN:
+    if len(hidden.merged) > limits.rows or len(hidden.columns) > LAST_COLUMN:
         raise ValueError("too many of them")
 
 

@@ -6,12 +6,19 @@ openpyxl drops). A document type, and with it every entity, is refused; so is, a
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING
 
 from openpyxl.utils import coordinate_to_tuple, range_boundaries
 
 from batch_orders.adapters.sheet_parts import HEADER_WITHIN
-from batch_orders.adapters.workbook_sheets import Area, Hidden, TooManyColumnsError, TooManyRowsError
+from batch_orders.adapters.workbook_sheets import (
+    LAST_COLUMN,
+    LAST_ROW,
+    Area,
+    Hidden,
+    TooManyColumnsError,
+    TooManyRowsError,
+)
 from batch_orders.adapters.xml_events import listen
 from batch_orders.models import Cell
 
@@ -24,9 +31,6 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main "
 _ROW, _CELL, _VALUE, _FORMULA, _INLINE = (_MAIN + tag for tag in ("row", "c", "v", "f", "is"))
 _COLUMN, _MERGE = (_MAIN + tag for tag in ("col", "mergeCell"))
 _TRUE = frozenset({"1", "true"})
-# What Excel's sheets can have.
-_LAST_ROW: Final = 1_048_576
-_LAST_COLUMN: Final = 16_384
 
 
 def look(stream: IO[bytes], limits: Limits) -> Hidden:
@@ -63,7 +67,7 @@ class _Eye:
             self._begin_row(attributes)
         elif name == _COLUMN and attributes.get("hidden") in _TRUE:
             self.seen.columns.append((int(attributes["min"]), int(attributes["max"])))
-            self._refuse_more_than(_LAST_COLUMN, len(self.seen.columns))
+            self._refuse_more_than(LAST_COLUMN, len(self.seen.columns))
         elif name == _MERGE:
             self.seen.merged.append(_area(attributes["ref"]))
             self._refuse_more_than(self._most_rows, len(self.seen.merged))
@@ -84,7 +88,7 @@ class _Eye:
 
     def _begin_row(self, attributes: Mapping[str, str]) -> None:
         row = int(float(attributes.get("r", self._row + 1)))
-        if not self._row < row <= _LAST_ROW:
+        if not self._row < row <= LAST_ROW:
             raise ValueError("rows out of order")
         self._row, self._column, self._row_holds = row, 0, False
         if attributes.get("hidden") in _TRUE:
@@ -93,7 +97,7 @@ class _Eye:
     def _begin_cell(self, attributes: Mapping[str, str]) -> None:
         reference = attributes.get("r")
         row, column = coordinate_to_tuple(reference) if reference else (self._row, self._column + 1)
-        if row != self._row or not self._column < column <= _LAST_COLUMN:
+        if row != self._row or not self._column < column <= LAST_COLUMN:
             raise ValueError("cells out of order")
         self._column = column
         self._is_text = attributes.get("t") == "str"

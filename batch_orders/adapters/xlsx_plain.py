@@ -18,7 +18,7 @@ from openpyxl.utils import column_index_from_string
 from openpyxl.worksheet._reader import WorkSheetParser
 
 from batch_orders.adapters.sheet_parts import HEADER_WITHIN
-from batch_orders.adapters.workbook_sheets import Hidden, as_text, kept
+from batch_orders.adapters.workbook_sheets import LAST_ROW, Hidden, as_text, kept
 from batch_orders.adapters.xlsx_look import look
 from batch_orders.models import Cell, Value
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 2**20
 _MOST_BEFORE_ROWS: Final = 8 * _PIECE
-_LAST_ROW: Final = 1_048_576
 # Of the different numbers, and of the different columns that rows have, how many are remembered.
 _MOST_KNOWN: Final = 10_000
 _MAIN: Final = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -156,7 +155,7 @@ class _Reader:
     def _row(self, number: str, attributes: str, xml: str) -> None:
         """One row: each of its cells says where it is, and nothing stands between them."""
         row = int(number)
-        _require(self._last_row < row <= _LAST_ROW)
+        _require(self._last_row < row <= LAST_ROW)
         self._last_row = row
         if attributes and _HIDDEN.search(attributes):
             self.sheet.hidden.rows.add(row)

@@ -16,7 +16,16 @@ from pathlib import Path
 from tests.benchmarks import checks, page, sending
 
 _ALL = (
-    *(checks.small, checks.large, checks.annotated, checks.million, checks.wrong, checks.start, checks.again),
+    *(
+        checks.small,
+        checks.reading,
+        checks.large,
+        checks.annotated,
+        checks.million,
+        checks.wrong,
+        checks.start,
+        checks.again,
+    ),
     *(sending.throughput, sending.pace, page.preview),
 )
 

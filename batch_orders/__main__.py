@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -10,6 +11,9 @@ from batch_orders import __version__
 
 # "Stopped early": see the command line's exit codes.
 _INTERRUPTED = 6
+# Nearly all that is made here lives until the end: looking through it for cycles each 700 objects, as Python does by
+# itself, takes a fifth of a `check`.
+_OBJECTS_BETWEEN_TWO_LOOKS = 200_000
 
 
 def _leave(*_: object) -> None:
@@ -23,6 +27,7 @@ def main() -> None:
         # The same words as the command line's own, without the time that it takes to load.
         sys.stdout.write(f"batch-orders, version {__version__}\n")
         return
+    gc.set_threshold(_OBJECTS_BETWEEN_TWO_LOOKS)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     from batch_orders.cli import run  # noqa: PLC0415 - costly

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from batch_orders.places import LedgerUrl
 
+# The program's processes keep their compiled modules, as where somebody has installed it: else each compiles all anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture
 def hub() -> Iterator[Sandbox]:

@@ -6,12 +6,13 @@ import codecs
 import csv
 import io
 import re
+from array import array
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from batch_orders.adapters.encodings import previews, utf16_without_mark
 from batch_orders.adapters.results_csv import unguarded
-from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Table, header_row, width
+from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Rows, Table, header_row, is_blank, width
 from batch_orders.errors import SheetError, UsageError
 from batch_orders.messages import sheets as messages
 
@@ -34,6 +35,8 @@ _BOMS = (
 _SEPARATOR_LINE = re.compile(r"\"?sep=([^\w\"' \r\n])\"?(?:\r\n|\r|\n|\Z)", re.IGNORECASE)
 # The header row ends within so many characters, or there is none.
 _HEADER_WITHIN_CHARACTERS = 200_000
+# Rows that are put into columns at once.
+_TOGETHER: Final = 2_000
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # An unclosed quotation mark makes a cell as long as the file; csv's own limit would hide what is wrong.
@@ -60,30 +63,50 @@ def require_encoding(name: str) -> None:
 
 def read_table(path: Path, content: bytes, encoding: str | None, limits: Limits) -> Table:
     """The cells of a CSV file, without its blank rows. SheetError, with the line, where it cannot be read."""
-    text = decoded(path, content, encoding).text
-    if "\0" in text:
-        raise SheetError(messages.nul(path, _line(text[: text.index("\0")])), hint=messages.save_as())
-    separator = separator_line(text)
-    if separator:
-        delimiter, body, first_line = separator[1], text[separator.end() :], 2
-    else:
-        delimiter, body, first_line = _delimiter(text), text, 1
-    rows: list[list[str]] = []
-    numbers: list[int] = []
-    for number, row in _rows(path, body, delimiter, first_line):
-        columns = width(row)
-        if columns > limits.columns:
+    stream, delimiter, first_line = _opened(path, content, encoding)
+    rows, numbers = Rows(as_read=unguarded), array("L")
+    each: list[list[str]] = []
+    for number, row in _rows(path, stream, delimiter, first_line):
+        if not row:  # an empty line, of which there may be millions
+            continue
+        if len(row) > limits.columns and width(row) > limits.columns:
             what = messages.more_than(f"{limits.columns:,} columns (row {number})")
             raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_columns"))
-        if columns:
-            rows.append([unguarded(cell) for cell in row[: limits.columns]])
-            numbers.append(number)
-        if len(rows) > limits.rows + HEADER_WITHIN:
+        if is_blank(row):
+            continue
+        each.append(row[: limits.columns])
+        numbers.append(number)
+        if len(numbers) > limits.rows + HEADER_WITHIN:
             what = messages.more_than(f"{limits.rows:,} rows")
             raise SheetError(messages.too_large(path, what), hint=messages.split_it("max_rows"))
+        if len(each) == _TOGETHER:
+            rows.extend(each)
+            each = []
+    rows.extend(each)
     table = Table(rows=rows, row_numbers=numbers, delimiter=delimiter)
     _refuse_longer_rows(path, table)
     return table
+
+
+def _opened(path: Path, content: bytes, encoding: str | None) -> tuple[IO[str], str, int]:
+    """The rows' text, their delimiter, and the number of their first line. SheetError where it cannot be read.
+
+    The whole text is not kept; nor would io.StringIO do, which takes four bytes for each letter.
+    """
+    text, mark, found = decoded(path, content, encoding)
+    if "\0" in text:
+        raise SheetError(messages.nul(path, _line(text[: text.index("\0")])), hint=messages.save_as())
+    separator = separator_line(text)
+    if found == "utf-8":
+        stream = io.BytesIO(content)
+        stream.seek(len(mark))
+    else:
+        stream = io.BytesIO(text.encode())
+    lines = io.TextIOWrapper(stream, "utf-8", newline="")
+    if separator is None:
+        return lines, _delimiter(text), 1
+    lines.read(separator.end())
+    return lines, separator[1], 2
 
 
 def separator_line(text: str) -> re.Match[str] | None:
@@ -93,15 +116,13 @@ def separator_line(text: str) -> re.Match[str] | None:
 
 def _refuse_longer_rows(path: Path, table: Table) -> None:
     """SheetError for rows with more cells than the header: a comma that is not in quotes has moved what follows it."""
-    header, known = header_row(table)
+    rows, numbers = table.rows, table.row_numbers
+    header, known = header_row(rows, numbers)
     if not known:
         return
-    columns = len(table.rows[header])
-    longer = [
-        number
-        for number, row in zip(table.row_numbers[header + 1 :], table.rows[header + 1 :], strict=True)
-        if len(row) > columns and width(row) > columns
-    ]
+    columns = len(rows.row(header))
+    beyond = rows.columns[columns:]
+    longer = sorted({numbers[row] for texts in beyond for row in range(header + 1, len(rows)) if texts[row].strip()})
     if longer:
         raise SheetError(
             messages.longer_rows(path, longer, columns, table.delimiter),
@@ -182,14 +203,14 @@ def _delimiter(text: str) -> str:
             rows.extend(islice(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), HEADER_WITHIN))
         except csv.Error:
             return 0
-        return header_row(Table(rows=rows, row_numbers=range(1, len(rows) + 1)))[1]
+        return header_row(rows)[1]
 
     return max(_DELIMITERS, key=known)
 
 
-def _rows(path: Path, text: str, delimiter: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, lines: IO[str], delimiter: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
     """Each row, with the number that Excel shows."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     began = first_line
     try:
         for number, row in enumerate(reader, start=1):

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
-from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Table, header_row
+from batch_orders.adapters.sheet_parts import HEADER_WITHIN, header_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def _has_header(content: bytes, encoding: str) -> bool:
         return False
     start = io.StringIO(text[:_LOOKED_AT], newline="").readlines()[:HEADER_WITHIN]
     rows = [_DELIMITERS.split(line) for line in start]
-    return header_row(Table(rows=rows, row_numbers=range(1, len(rows) + 1)))[1] > 0
+    return header_row(rows)[1] > 0
 
 
 def _odd_cells(content: bytes, encoding: str) -> Sequence[str]:

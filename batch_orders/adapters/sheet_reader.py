@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from batch_orders.adapters import csv_reader
-from batch_orders.adapters.sheet_parts import Table, header_row, is_blank, looking_for, width
+from batch_orders.adapters.sheet_parts import header_row, is_blank, looking_for
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
 from batch_orders.models import FindingCode, Limits, Sheet, SheetKind
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Sequence
     from pathlib import Path
 
-    from batch_orders.models import Oddity
+    from batch_orders.adapters.sheet_parts import Rows, Table
+    from batch_orders.models import Oddity, Value
 
 _WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods"})
 _OTHER_SUFFIXES = frozenset({".numbers", ".pdf"})
@@ -138,37 +139,49 @@ def _refuse_what_is_no_text(path: Path, content: bytes) -> None:
 
 
 def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table, limits: Limits) -> Sheet:
-    header, known = header_row(table)
+    rows, numbers = table.rows, table.row_numbers
+    header, known = header_row(rows, numbers)
     if not known:
-        first = next((row for row in table.rows if not is_blank(row)), [])
+        first = next((row for row in rows if not is_blank(row)), [])
         raise SheetError(messages.no_header(path, [cell for cell in first if cell]), hint=messages.expected_headers())
     odd_rows = {row for oddity in table.oddities for row in oddity.rows if oddity.code is _LOOKS_BLANK}
-    kept = [
-        row
-        for row in range(header + 1, len(table.rows))
-        if not is_blank(table.rows[row]) or table.row_numbers[row] in odd_rows
-    ]
-    columns = max(width(table.rows[row]) for row in (header, *kept))
+    gone = {row for row in rows.blank(header + 1) if numbers[row] not in odd_rows}
+    kept: Sequence[int] = range(header + 1, len(rows))
+    if gone:
+        kept = [row for row in kept if row not in gone]
+    columns = rows.width(header)
     _refuse_too_much(path, limits, rows=len(kept), columns=columns)
-    new_row = {row: position for position, row in enumerate(kept)}
-    originals = table.originals.items()
+    row_numbers = tuple(numbers[row] for row in kept)
     return Sheet(
         path=path,
         kind=kind,
         sheet_name=table.name,
-        header_row=table.row_numbers[header],
-        headers=tuple(_padded(table.rows[header], columns)),
-        frame=pd.DataFrame([_padded(table.rows[row], columns) for row in kept], columns=range(columns), dtype="str"),
-        row_numbers=tuple(table.row_numbers[row] for row in kept),
-        above={
-            table.row_numbers[row]: tuple(table.rows[row]) for row in range(header) if not is_blank(table.rows[row])
-        },
-        values={(new_row[row], column): value for (row, column), value in originals if row in new_row},
+        header_row=numbers[header],
+        headers=tuple(_padded(rows.row(header), columns)),
+        above={numbers[row]: tuple(rows.row(row)) for row in range(header) if not is_blank(rows.row(row))},
+        row_numbers=row_numbers,
+        values=_values(table, kept),
         delimiter=table.delimiter,
-        oddities=_in_rows(table.oddities, {table.row_numbers[row] for row in kept}),
+        oddities=_in_rows(table.oddities, set(row_numbers)) if table.oddities else (),
         template=table.template,
         content=content,
+        frame=_frame(rows, kept, columns),
     )
+
+
+def _frame(rows: Rows, kept: Sequence[int], columns: int) -> pd.DataFrame:
+    """These rows, and so many columns; the others are gone."""
+    arrays = {
+        position: pd.array([column[row] for row in kept], dtype="str")
+        for position, column in zip(range(columns), rows.given_away(), strict=False)
+    }
+    return pd.DataFrame(arrays, columns=range(columns), copy=False)
+
+
+def _values(table: Table, kept: Sequence[int]) -> dict[tuple[int, int], Value]:
+    """What was not text, by its place in the frame."""
+    place = {row: position for position, row in enumerate(kept)} if table.originals else {}
+    return {(place[row], column): value for (row, column), value in table.originals.items() if row in place}
 
 
 def _in_rows(oddities: Iterable[Oddity], rows: Container[int]) -> tuple[Oddity, ...]:

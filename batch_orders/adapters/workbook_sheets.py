@@ -20,13 +20,13 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import from_excel
 
 from batch_orders.adapters import template_stamp
-from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Table, header_row, heads_orders, is_blank, width
+from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Rows, Table, header_row, heads_orders, is_blank
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
 from batch_orders.models import Cell, FindingCode, Oddity, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from batch_orders.models import Limits, Template
@@ -165,7 +165,7 @@ class Grid:
 
     def table(self, title: str) -> Table:
         """The sheet as it is now."""
-        return Table(name=title, rows=self._rows, row_numbers=self._numbers, originals=self._originals)
+        return Table(name=title, rows=Rows(self._rows), row_numbers=self._numbers, originals=self._originals)
 
 
 @contextlib.contextmanager
@@ -263,7 +263,7 @@ def _peek(sheet: S) -> _Peek[S]:
                 break
             rows.append(texts)
             numbers.append(number)
-        header, known = header_row(Table(rows=rows, row_numbers=numbers))
+        header, known = header_row(rows, numbers)
         if not known:
             return _Peek(sheet, 0, has_orders=False)
         has_rows = any(not is_blank(row) for row in rows[header + 1 :]) or any(
@@ -310,11 +310,12 @@ def rows_of(cells: Iterable[Found], limits: Limits) -> Generator[tuple[int, Sequ
 
 def _oddities(table: Table, hidden: Hidden) -> tuple[Oddity, ...]:
     """What is hidden or broken below the header; a title block above may be as it likes."""
-    header, known = header_row(table)
-    if not known:
+    header, known = header_row(table.rows, table.row_numbers)
+    if not known or hidden == Hidden():
         return ()
-    body = dict(zip(table.row_numbers[header + 1 :], table.rows[header + 1 :], strict=True))
-    columns = max(map(width, (table.rows[header], *body.values())))
+    numbers = table.row_numbers[header + 1 :]
+    body = frozenset(numbers)
+    columns = table.rows.width(header)
     return (
         *(
             Oddity(code=FindingCode.CELL_ERROR, rows=(cell.row,), columns=(cell.column,), what=text)
@@ -327,8 +328,8 @@ def _oddities(table: Table, hidden: Hidden) -> tuple[Oddity, ...]:
             if cell.row in body
         ),
         *_merged(hidden, sorted(body), columns),
-        *(Oddity(code=FindingCode.HIDDEN_ROW, rows=(row,)) for row in body if row in hidden.rows),
-        *_hidden_columns(hidden, body, columns),
+        *(Oddity(code=FindingCode.HIDDEN_ROW, rows=(row,)) for row in numbers if row in hidden.rows),
+        *_hidden_columns(hidden, table, header + 1, columns),
     )
 
 
@@ -348,11 +349,12 @@ def _merged(hidden: Hidden, numbers: Sequence[int], columns: int) -> Iterator[Od
         yield Oddity(code=FindingCode.MERGED_CELLS, rows=rows, columns=across[span], what=area.name)
 
 
-def _hidden_columns(hidden: Hidden, body: Mapping[int, Sequence[str]], columns: int) -> Iterator[Oddity]:
+def _hidden_columns(hidden: Hidden, table: Table, first: int, columns: int) -> Iterator[Oddity]:
     """Hidden columns that hold anything; people hide everything to the right of their table."""
     found = {column for first, last in hidden.columns for column in range(first, min(last, columns) + 1)}
     for column in sorted(found):
-        rows = tuple(row for row, texts in body.items() if column <= len(texts) and texts[column - 1].strip())
+        texts = table.rows.columns[column - 1]
+        rows = tuple(table.row_numbers[row] for row in range(first, len(texts)) if texts[row].strip())
         if rows:
             name = f"column {get_column_letter(column)}"
             yield Oddity(code=FindingCode.HIDDEN_ROW, rows=rows, columns=(column,), what=name)

@@ -1,40 +1,49 @@
 """Reading the XML of a plain worksheet at once, where openpyxl would build an object for each tag of it.
 
 Plain is what Excel, LibreOffice, Google and the usual libraries write: every row and cell says where it stands, and
-nothing else stands in between. Whatever is not (a prefix, a comment, rich text, a cell in an unusual form) is given
-back as None for openpyxl, which is exact, to read; what is read here is what openpyxl would have read
-(docs/decisions/0019).
+nothing else stands in between. Most rows of a sheet are written alike, and many of them are read at once (xlsx_usual).
+Whatever is not plain (a prefix, a comment, rich text, a cell in an unusual form) is given back as None for openpyxl,
+which is exact, to read; what is read here is what openpyxl would have read (docs/decisions/0019).
 """
 
 from __future__ import annotations
 
 import io
+import operator
 import re
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from functools import partial
+from itertools import compress, pairwise
+from typing import IO, TYPE_CHECKING, Final, Protocol, TypeVar
 
 from openpyxl.utils import column_index_from_string
 from openpyxl.worksheet._reader import WorkSheetParser
 
-from batch_orders.adapters.sheet_parts import HEADER_WITHIN
+from batch_orders.adapters.sheet_parts import HEADER_WITHIN, FoundOnce, Rows
 from batch_orders.adapters.workbook_sheets import LAST_ROW, Hidden, as_text, kept
 from batch_orders.adapters.xlsx_look import look
+from batch_orders.adapters.xlsx_usual import Usual
 from batch_orders.models import Cell, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from batch_orders.adapters.xlsx_usual import UsualRows
     from batch_orders.models import Limits
 
+T = TypeVar("T")
+
+# The first piece shows how the rows are written.
+_FIRST_PIECE: Final = 2**16
 _PIECE: Final = 2**20
 _MOST_BEFORE_ROWS: Final = 8 * _PIECE
-# Of the different numbers, and of the different columns that rows have, how many are remembered.
+# Of the different columns that rows have, how many are remembered.
 _MOST_KNOWN: Final = 10_000
 _MAIN: Final = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _BEGIN, _END = b"<sheetData>", b"</sheetData>"
 _ATTRIBUTES = r'(?: [A-Za-z][\w:.]*="[^"<>&]*")*'
 _ROW = re.compile(rf' r="([1-9][0-9]{{0,6}})"({_ATTRIBUTES})(?: ?/>|>(.*)</row>)', re.DOTALL)
+_ROW_ATTRIBUTES = re.compile(_ATTRIBUTES)
 _HIDDEN = re.compile(r' hidden="(?:1|true)"')
 # Column, row, style, kind, formula, value, and text of its own. Splitting by it shows whether anything stands between.
 _CELL = re.compile(
@@ -43,6 +52,7 @@ _CELL = re.compile(
     r'|<is><t(?: xml:space="preserve")?>([^<>]*)</t></is>)</c>)'
 )
 _GROUPS: Final = 8
+_NUMBERS = frozenset({None, "n", "b"})
 _TEXT = re.compile(r'<si><t(?: xml:space="preserve")?(?: ?/>|>([^<>]*)</t>)</si>')
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _REFERENCE = re.compile(r"&(?:#x([0-9A-Fa-f]{1,6})|#([0-9]{1,7})|(amp|lt|gt|quot|apos));")
@@ -64,7 +74,7 @@ class _NotPlainError(Exception):
 class PlainSheet:
     """The rows of a sheet that hold something, as `Table` has them, and what is hidden."""
 
-    rows: list[list[str]] = field(default_factory=list)
+    rows: Rows = field(default_factory=Rows)
     row_numbers: list[int] = field(default_factory=list)
     originals: dict[tuple[int, int], Value] = field(default_factory=dict)
     hidden: Hidden = field(default_factory=Hidden)
@@ -120,16 +130,18 @@ class _Reader:
 
     def __init__(self, texts: Sequence[str], typed: Typed, limits: Limits) -> None:
         self.sheet = PlainSheet()
-        self._texts = [unescaped(text) for text in texts]
-        self._typed = typed
         self._most_rows, self._most_columns = limits.rows + HEADER_WITHIN, limits.columns
         self._last_row = self._full_rows = 0
-        self._known: dict[tuple[str, str | None, str | None], tuple[str, Value]] = {}
         self._columns: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._usual = Usual()
+        self._unusual_rows: list[list[str]] = []
+        # Neither knows this reader: else all that it holds would be in memory until garbage is collected.
+        self._texts_in = FoundOnce(partial(_texts_of, texts))
+        self._numbers_in = FoundOnce(partial(_numbers_of, typed))
 
     def read(self, part: IO[bytes]) -> bytes:
         """Take in every row; gives the part without its rows."""
-        buffer = part.read(_PIECE)
+        buffer = part.read(_FIRST_PIECE)
         while _BEGIN not in buffer:
             buffer += _more(part)
             _require(len(buffer) < _MOST_BEFORE_ROWS)
@@ -144,13 +156,70 @@ class _Reader:
         return head + b"<sheetData/>" + tail + part.read()
 
     def _take_in(self, xml: bytes) -> None:
-        before, *rows = _readable(xml).split("<row")
+        text = _readable(xml)
+        if self._last_row < HEADER_WITHIN:  # whose rows keep their lengths
+            self._one_by_one(text)
+            return
+        for rows, others in self._usual.split(text):
+            if rows.numbers:
+                self._at_once(rows)
+            self._one_by_one(others)
+
+    def _at_once(self, rows: UsualRows) -> None:
+        numbers = list(map(int, rows.numbers))
+        _require(all(map(operator.lt, (self._last_row, *numbers), (*numbers, LAST_ROW + 1))))
+        self._last_row = numbers[-1]
+        self._full_rows += len(numbers)
+        _require(self._full_rows <= self._most_rows)
+        for attributes in set(rows.attributes):
+            _require(_ROW_ATTRIBUTES.fullmatch(attributes))
+            if _HIDDEN.search(attributes):
+                hidden = zip(numbers, rows.attributes, strict=True)
+                self.sheet.hidden.rows.update(number for number, its in hidden if its == attributes)
+        texts: dict[int, Sequence[str]] = {}
+        values: dict[int, Sequence[Value | None]] = {}
+        for way, cells in rows.cells:
+            if not any(cells):
+                continue  # none, or without a text
+            if way.kind in _NUMBERS:
+                found = list(map(self._numbers_in[way.kind, way.style].__getitem__, cells))
+                values[way.column] = _merged(values.get(way.column), [value for _, value in found])
+                its_texts = [text for text, _ in found]
+            else:
+                its_texts = list(map(self._texts_in[way.column, way.kind].__getitem__, cells))
+            texts[way.column] = _merged(texts.get(way.column), its_texts)
+        if not any(map(all, texts.values())):
+            holds = list(map(any, zip(*texts.values(), strict=True)))
+            numbers = list(compress(numbers, holds))
+            texts = {column: list(compress(each, holds)) for column, each in texts.items()}
+            values = {column: list(compress(each, holds)) for column, each in values.items()}
+        self._put(numbers, texts, values)
+
+    def _put(
+        self,
+        numbers: Sequence[int],
+        texts: Mapping[int, Sequence[str]],
+        values: Mapping[int, Sequence[Value | None]],
+    ) -> None:
+        sheet, blank = self.sheet, [""] * len(numbers)
+        for row, its_values in enumerate(zip(*values.values(), strict=True), start=len(sheet.rows)):
+            for column, value in zip(values, its_values, strict=True):
+                if value is not None:
+                    sheet.originals[row, column - 1] = value
+        columns = range(1, max(texts, default=0) + 1)
+        sheet.rows.extend_columns(len(numbers), [texts.get(column, blank) for column in columns])
+        sheet.row_numbers += numbers
+
+    def _one_by_one(self, xml: str) -> None:
+        before, *rows = xml.split("<row")
         _require(not before.strip())
         for row in rows:
             match = _ROW.fullmatch(row.rstrip())
             if match is None:
                 raise _NotPlainError
             self._row(match[1], match[2], match[3] or "")
+        self.sheet.rows.extend(self._unusual_rows)
+        self._unusual_rows = []
 
     def _row(self, number: str, attributes: str, xml: str) -> None:
         """One row: each of its cells says where it is, and nothing stands between them."""
@@ -174,17 +243,12 @@ class _Reader:
         return columns
 
     def _cells(self, row: int, columns: Sequence[int], parts: Sequence[str]) -> None:
-        sheet, shared = self.sheet, self._texts
+        sheet = self.sheet
         texts = [""] * columns[-1]
         holds = lacks_value = False
         each = zip(columns, *(parts[group::_GROUPS] for group in range(3, _GROUPS)), strict=True)
         for column, style, kind, formula, value, own in each:
-            if value and kind == "s":
-                index = int(value)
-                _require(index >= 0)
-                texts[column - 1] = shared[index]
-                holds = True
-            elif value or own is not None:
+            if value or own is not None:
                 texts[column - 1] = self._text(Cell(row, column), kind, style, value, own)
                 holds = True
             if formula:
@@ -196,35 +260,54 @@ class _Reader:
         self._full_rows += holds
         _require(self._full_rows <= self._most_rows)
         if lacks_value or any(texts):
-            sheet.rows.append(texts)
+            self._unusual_rows.append(texts)
             sheet.row_numbers.append(row)
 
     def _text(self, cell: Cell, kind: str | None, style: str | None, value: str | None, own: str | None) -> str:
-        """What stands in a cell that does not share its text."""
-        if own is not None:
-            _require(kind == "inlineStr")
-            return unescaped(_resolved(own))
-        assert value  # noqa: S101 - for the type checker
-        match kind:
-            case "str":
-                return unescaped(_resolved(value))
-            case "e":
-                error = _resolved(value)
-                self.sheet.hidden.errors.append((cell, error))
-                return unescaped(error)
-            case None | "n" | "b":
-                text, original = self._known.get((value, kind, style)) or self._number(value, kind, style)
-                self.sheet.originals[len(self.sheet.rows), cell.column - 1] = original
-                return text
-        raise _NotPlainError
+        """What stands in a cell, in whichever way it is written."""
+        _require((own is not None) == (kind == "inlineStr"))
+        if kind == "e":
+            error = _resolved(value or "")
+            self.sheet.hidden.errors.append((cell, error))
+            return unescaped(error)
+        self._usual.learn(cell.column, style, kind)
+        if kind not in _NUMBERS:
+            return self._texts_in[cell.column, kind][value if own is None else own]
+        text, original = self._numbers_in[kind, style][value]
+        assert original is not None  # noqa: S101 - for the type checker: there is a value
+        self.sheet.originals[len(self.sheet.row_numbers), cell.column - 1] = original
+        return text
 
-    def _number(self, value: str, kind: str | None, style: str | None) -> tuple[str, Value]:
+
+def _texts_of(shared: Sequence[str], column: tuple[int, str | None]) -> FoundOnce[str | None, str]:
+    """How texts of one kind are read; each column has its own, as most of its texts are in no other."""
+    if column[1] == "s":
+        return FoundOnce(lambda index: _shared(shared, int(index)) if index else "")
+    return FoundOnce(lambda text: unescaped(_resolved(text)) if text else "")
+
+
+def _shared(texts: Sequence[str], index: int) -> str:
+    _require(index >= 0)
+    return unescaped(texts[index])
+
+
+def _numbers_of(typed: Typed, how: tuple[str | None, str | None]) -> FoundOnce[str | None, tuple[str, Value | None]]:
+    """How numbers of one kind and style are read."""
+    kind, style = how
+
+    def read(value: str | None) -> tuple[str, Value | None]:
+        if not value:
+            return "", None
         _require(_NUMBER.fullmatch(value))
-        found, number_format = self._typed(value, is_bool=kind == "b", style=int(style or 0))
-        number = as_text(found, number_format), Value(kept(found), number_format)
-        if len(self._known) < _MOST_KNOWN:
-            self._known[value, kind, style] = number
-        return number
+        found, number_format = typed(value, is_bool=kind == "b", style=int(style or 0))
+        return as_text(found, number_format), Value(kept(found), number_format)
+
+    return FoundOnce(read)
+
+
+def _merged(one: Sequence[T] | None, other: Sequence[T]) -> Sequence[T]:
+    """What a column's cells hold that are written in several ways, each cell in one of them."""
+    return other if one is None else [a or b for a, b in zip(one, other, strict=True)]
 
 
 def _require(condition: object) -> None:

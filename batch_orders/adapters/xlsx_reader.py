@@ -16,7 +16,7 @@ from openpyxl.reader.excel import ExcelReader
 from openpyxl.utils.datetime import from_excel
 from openpyxl.xml.constants import SHARED_STRINGS
 
-from batch_orders.adapters.sheet_parts import Table
+from batch_orders.adapters.sheet_parts import Rows, Table
 from batch_orders.adapters.workbook_sheets import as_text, choose, completed, kept
 from batch_orders.adapters.xlsx_look import look
 from batch_orders.adapters.xlsx_plain import plain_sheet, plain_texts, unescaped
@@ -136,4 +136,4 @@ def _table(sheet: Any, never_blank: Container[int]) -> tuple[Table, list[tuple[C
         if any(texts) or number in never_blank:
             rows.append(texts)
             numbers.append(number)
-    return Table(name=sheet.title, rows=rows, row_numbers=numbers, originals=originals), errors
+    return Table(name=sheet.title, rows=Rows(rows), row_numbers=numbers, originals=originals), errors

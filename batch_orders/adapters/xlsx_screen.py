@@ -1,8 +1,8 @@
 """A workbook's archive made safe to read: nothing in it that is there to exhaust the reader, and no empty cells.
 
-Each part is copied once, in small pieces. On the way what no spreadsheet writes is refused, the names of Strict Open
-XML become the usual ones (openpyxl knows no others), and cells and rows that hold nothing but a style are left out: a
-million of them are common, and take openpyxl minutes.
+Each part is gone through once, in small pieces, and what no spreadsheet writes is refused. Where anything has to be
+changed the archive is copied: the names of Strict Open XML become the usual ones (openpyxl knows no others), and cells
+and rows that hold nothing but a style are left out: a million of them are common, and take openpyxl minutes.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _ATTRIBUTES = rb"(?:\s[^<>]*)?\sr=[^<>]*"
 _NOTHING = rb"\s*(?:<%sv(?:/>|></%sv>)\s*)?" % (_NAME, _NAME)
 # A cell, then a row, that says where it stands and holds nothing. (Without r= it would be the next one's place.)
 _EMPTY_CELL = re.compile(rb"<%sc%s(?:/>|(?<!/)>%s</%sc>)" % (_NAME, _ATTRIBUTES, _NOTHING, _NAME))
+_USUAL_EMPTY_CELL = re.compile(rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,6}")?/>')
 _EMPTY_ROW = re.compile(rb"<%srow%s(?:/>|(?<!/)>\s*</%srow>)" % (_NAME, _ATTRIBUTES, _NAME))
 # A row or cell that is where it is because of the one before.
 _UNPLACED = re.compile(rb"<%s(?:row|c)(?=[\s/>])(?![^<>]*\sr=)" % _NAME)
@@ -84,23 +85,47 @@ def refuse_bombs(path: Path, archive: zipfile.ZipFile, limits: Limits) -> None:
             raise SheetError(messages.too_large(path, what), hint=messages.save_anew())
 
 
-def screened(archive: zipfile.ZipFile) -> io.BytesIO:
-    """The archive's parts in a new one. ValueError, or zipfile's own errors, where no spreadsheet wrote it."""
+def screened(archive: zipfile.ZipFile, content: bytes) -> io.BytesIO:
+    """An archive of which this is the content, as it is or mended.
+
+    ValueError, or zipfile's own errors, where no spreadsheet wrote it.
+    """
     names = archive.namelist()
     if len({name.casefold() for name in names}) < len(names):
         raise ValueError("a part is there twice")
+    to_mend = {entry.filename for entry in archive.infolist() if _has_to_be_mended(archive, entry)}
+    if not to_mend:
+        return io.BytesIO(content)
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
         for entry in archive.infolist():
-            if entry.compress_type not in _METHODS:
-                raise ValueError("an unusual compression")
             if entry.is_dir():
                 continue
             with archive.open(entry) as part, made.open(entry.filename, "w") as copied:
-                for piece in _safe(entry.filename, part) if _XML.fullmatch(entry.filename) else _pieces(part):
+                for piece in _mended(entry.filename, part) if entry.filename in to_mend else _pieces(part):
                     copied.write(piece)
     copy.seek(0)
     return copy
+
+
+def _has_to_be_mended(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Whether a part cannot be read as it is; ValueError where it cannot be read at all."""
+    if entry.compress_type not in _METHODS:
+        raise ValueError("an unusual compression")
+    if entry.is_dir():
+        return False
+    with archive.open(entry) as part:
+        if not _XML.fullmatch(entry.filename):
+            for _ in _pieces(part):  # zipfile looks whether it is whole
+                pass
+            return False
+        is_sheet = _SHEET.fullmatch(entry.filename) is not None
+        guard = _Guard(is_sheet=is_sheet, has_texts=_TEXTS.fullmatch(entry.filename) is not None)
+        found = False
+        for piece in _cut_pieces(part):
+            guard.let_pass(piece)
+            found = found or _STRICT in piece or (is_sheet and _may_hold_empty(piece))
+        return found
 
 
 def _grows(name: str) -> bool:
@@ -113,11 +138,8 @@ def _pieces(part: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _safe(name: str, part: IO[bytes]) -> Iterator[bytes]:
-    """The pieces of an XML part; ValueError where it is made to exhaust a parser."""
-    is_sheet = _SHEET.fullmatch(name) is not None
-    guard = _Guard(is_sheet=is_sheet, has_texts=_TEXTS.fullmatch(name) is not None)
-    is_plain, is_strict = is_sheet, False
+def _cut_pieces(part: IO[bytes]) -> Iterator[bytes]:
+    """The pieces of an XML part, cut between rows or tags; ValueError where that cannot be done."""
     rest, silence = b"", 0
     for read in _pieces(part):
         # A tag or a text of this length costs an XML parser the square of it.
@@ -125,15 +147,19 @@ def _safe(name: str, part: IO[bytes]) -> Iterator[bytes]:
         if silence > 1:
             raise ValueError("an endless tag or text")
         piece, rest = _cut(rest + read)
-        guard.let_pass(piece)
+        yield piece
+    yield rest
+
+
+def _mended(name: str, part: IO[bytes]) -> Iterator[bytes]:
+    """The pieces of an XML part with the usual names and, where that changes nothing, without empty cells."""
+    is_plain, is_strict = _SHEET.fullmatch(name) is not None, False
+    for piece in _cut_pieces(part):
         # In CDATA what looks like a cell is somebody's text.
         is_plain = is_plain and b"<![" not in piece and _all_placed(piece)
         is_strict = is_strict or _STRICT in piece
-        if is_strict:
-            piece = _with_usual_names(piece)
-        yield _without_empty(piece) if is_plain else piece
-    guard.let_pass(rest)
-    yield _with_usual_names(rest) if is_strict or _STRICT in rest else rest
+        named = _with_usual_names(piece) if is_strict else piece
+        yield _without_empty(named) if is_plain else named
 
 
 class _Guard:
@@ -145,10 +171,11 @@ class _Guard:
         self._has_begun = self._has_ended = False
 
     def let_pass(self, piece: bytes) -> None:
-        if b"<!DOCTYPE" in piece:
-            raise ValueError("a document type")
-        self._depth += piece.count(b"<") - 2 * piece.count(b"</") - piece.count(b"/>")
-        self._depth -= piece.count(b"<?") + piece.count(b"<!")
+        self._depth += piece.count(b"<") - 2 * piece.count(b"</") - piece.count(b"/>") - piece.count(b"<?")
+        if b"!" in piece:  # of which there are few
+            self._depth -= piece.count(b"<!")
+            if b"<!DOCTYPE" in piece:
+                raise ValueError("a document type")
         if self._has_texts:
             self._texts += piece.count(b"<si")
         if self._is_sheet:
@@ -162,7 +189,8 @@ class _Guard:
             raise ValueError("too many elements")
 
     def _look_at_sheet(self, piece: bytes) -> None:
-        self._has_begun = self._has_begun or b"sheetData" in piece
+        is_edge = b"sheetData" in piece
+        self._has_begun = self._has_begun or is_edge
         if self._has_ended or not self._has_begun:
             self._beside_rows += len(piece)
             return
@@ -170,7 +198,7 @@ class _Guard:
         if last_row >= 0:
             self._cells_in_row = 0
         self._cells_in_row += piece.count(b"<c ", max(last_row, 0)) + piece.count(b":c ", max(last_row, 0))
-        self._has_ended = _ROWS_END.search(piece) is not None
+        self._has_ended = is_edge and _ROWS_END.search(piece) is not None
 
 
 def _cut(buffer: bytes) -> tuple[bytes, bytes]:
@@ -180,6 +208,23 @@ def _cut(buffer: bytes) -> tuple[bytes, bytes]:
     return (buffer[:end], buffer[end:]) if len(buffer) - end < _PIECE else (buffer, b"")
 
 
+def _may_hold_empty(xml: bytes) -> bool:
+    return not _is_full(xml) and (_EMPTY_CELL.search(xml) is not None or _EMPTY_ROW.search(xml) is not None)
+
+
+def _is_full(xml: bytes) -> bool:
+    """Whether each cell and row ends with what it holds, as counting shows, which is faster than looking at each."""
+    values = xml.count(b"v></c>")
+    return (
+        b"/>" not in xml
+        and values == xml.count(b"v></")
+        and values + xml.count(b"is></c>") == xml.count(b"</c>")
+        and xml.count(b"c></row>") == xml.count(b"</row>")
+        and b":c>" not in xml
+        and b":row>" not in xml
+    )
+
+
 def _all_placed(xml: bytes) -> bool:
     """Whether each row and cell says where it stands. As Excel writes them, counting shows it, which is faster."""
     begun = xml.count(b"<c") + xml.count(b"<row")
@@ -187,7 +232,8 @@ def _all_placed(xml: bytes) -> bool:
 
 
 def _without_empty(xml: bytes) -> bytes:
-    return _EMPTY_ROW.sub(b"", _EMPTY_CELL.sub(b"", xml))
+    xml = _USUAL_EMPTY_CELL.sub(b"", xml)
+    return xml if _is_full(xml) else _EMPTY_ROW.sub(b"", _EMPTY_CELL.sub(b"", xml))
 
 
 def _with_usual_names(xml: bytes) -> bytes:

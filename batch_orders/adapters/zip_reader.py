@@ -43,7 +43,7 @@ def read_table(path: Path, content: bytes, sheet_name: str | None, limits: Limit
                 raise SheetError(messages.looks_like(path, _other(archive.namelist())), hint=messages.save_as())
             if kind is SheetKind.ODS and ods_reader.is_encrypted(archive):
                 raise SheetError(messages.password_protected(path), hint=messages.take_password_off())
-            safe = screened(archive)
+            safe = screened(archive, content)
         return kind, _READERS[kind](path, safe, sheet_name, limits)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -14,17 +15,23 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from batch_orders.adapters import xlsx_reader
+from batch_orders.adapters import xlsx_plain, xlsx_reader, xlsx_usual
 from batch_orders.adapters.sheet_reader import read_sheet
 from batch_orders.errors import SheetError
 from tests.program import SAMPLES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batch_orders.models import Sheet
 
 _HEADERS = ("Email", "First name", "Product title", "Quantity", "ZIP")
 _ROOT = Path(__file__).parents[2]
 _MADE_BY_OTHERS = sorted((_ROOT / "tests").glob("cases/*/*.xlsx"))
+# Without it openpyxl reads the whole sheet to find out.
+_SIZE = '<dimension ref="A1:E99"/>'
+# A row so long that openpyxl does not come to those below it while it looks for the sheet with orders.
+_LONG = f'<row r="30"><c r="A30" t="str"><v>{"x" * 70_000}</v></c></row>'
 # Of a row: its attributes, its cells by column (style, kind, contents), what stands between, and whether in order.
 _Row = tuple[str, dict[str, tuple[str, str, str]], str, bool]
 _SHARED = (
@@ -76,6 +83,17 @@ def _assert_same(content: bytes) -> list[bool]:
     for field in ("headers", "header_row", "row_numbers", "above", "oddities", "sheet_name", "template"):
         assert getattr(fast, field) == getattr(exact, field), field
     return plain
+
+
+@contextmanager
+def _in_small_pieces() -> Iterator[None]:
+    """The first few rows below the twentieth show how the others are written, however many odd ones there are."""
+    with (
+        patch.object(xlsx_plain, "_FIRST_PIECE", 2**8),
+        patch.object(xlsx_plain, "_PIECE", 2**9),
+        patch.object(xlsx_usual, "_RARE", 0),
+    ):
+        yield
 
 
 @pytest.mark.parametrize("path", _MADE_BY_OTHERS, ids=lambda path: path.parent.name)
@@ -134,7 +152,7 @@ def _workbook(rows: str, *, texts: str = "<si><t>Ana</t></si>", head: str = "", 
         for name in old.namelist():
             part = old.read(name).decode()
             if name == "xl/worksheets/sheet1.xml":
-                part = f"{head}<worksheet {_NAMESPACE}><sheetData>{first}{rows}</sheetData>{tail}</worksheet>"
+                part = f"{head}<worksheet {_NAMESPACE}>{_SIZE}<sheetData>{first}{rows}</sheetData>{tail}</worksheet>"
             elif name == "[Content_Types].xml":
                 part = part.replace("</Types>", f"{_SHARED}</Types>")
             new.writestr(name, part)
@@ -192,6 +210,12 @@ _ROWS = st.lists(
     min_size=1,
     max_size=3,
 )
+_USUAL_ROWS = st.tuples(
+    st.sampled_from(["", "", ' hidden="1"', ' spans="1:5"']),
+    st.dictionaries(st.sampled_from("ABCDE"), _USUAL, max_size=5),
+    st.just(""),
+    st.just(True),
+)
 _TEXTS = st.lists(
     st.one_of(
         st.just("<si><t>Ana</t></si>"),
@@ -206,9 +230,9 @@ _TEXTS = st.lists(
 )
 
 
-def _written(rows: list[_Row]) -> str:
+def _written(rows: list[_Row], first: int = 2) -> str:
     xml = ""
-    for number, (attributes, cells, between, is_sorted) in enumerate(rows, start=2):
+    for number, (attributes, cells, between, is_sorted) in enumerate(rows, start=first):
         columns = sorted(cells) if is_sorted else list(cells)
         each = [(column, *cells[column]) for column in columns]
         inside = between.join(f'<c r="{column}{number}"{style}{kind}>{what}</c>' for column, style, kind, what in each)
@@ -224,14 +248,49 @@ def test_cells_however_they_are_written(rows: list[_Row], texts: list[str]) -> N
     _assert_same(_workbook(_written(rows), texts="".join(texts)))
 
 
+@settings(max_examples=400, deadline=None)
+@given(st.lists(_USUAL_ROWS, min_size=1, max_size=4), st.one_of(_ROWS, st.lists(_USUAL_ROWS, max_size=3)), _TEXTS)
+@example([("", {"A": ("", ' t="inlineStr"', "<is><t>x</t></is>")}, "", True)], [("", {}, "", True)], ["<si><t/></si>"])
+def test_rows_like_those_before(usual: list[_Row], others: list[_Row], texts: list[str]) -> None:
+    """Below the first rows, which are read one by one: usual ones, and odd ones among them."""
+    with _in_small_pieces():
+        _assert_same(_workbook(_written([*usual, *usual, *others, *usual, *others], 21), texts="".join(texts)))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '<row r="30"><c r="A30" t="str"><v>x</v></c></row>',
+        '<row r="1048577"><c r="A1048577" t="str"><v>x</v></c></row>',
+        '<row r="90" hidden=1><c r="A90" t="str"><v>x</v></c></row>',
+        '<row r="90" hidden="1"><c r="A90" t="str"><v>x</v></c></row>',
+        '<row r="90"><c r="A91" t="str"><v>x</v></c></row>',
+        '<row r="90"><c r="A90" t="str"><v></v></c></row>',
+        '<row r="90"><c r="A90" t="str"><v>&nope;</v></c></row>',
+        '<row r="90"><c r="B90"><v>1_0</v></c></row>',
+        '<row r="90"><c r="B90"><v></v></c></row>',
+        '<row r="90"><c r="C90" t="s"><v>-1</v></c></row>',
+        '<row r="90"><c r="C90" t="s"><v>1</v></c></row>',
+        '<row r="90"><c r="B90"><v>2</v></c><c r="A90" t="str"><v>x</v></c></row>',
+    ],
+)
+def test_one_odd_row_among_usual_ones(odd: str) -> None:
+    """Out of order, hidden, or with something in it that cannot be read."""
+    cells = '<c r="A{0}" t="str"><v>M &amp; x</v></c><c r="B{0}"><v>2</v></c><c r="C{0}" t="s"><v>0</v></c>'
+    rows = [f'<row r="{row}">{cells.format(row)}</row>' for row in (*range(21, 29), *range(31, 50), *range(91, 99))]
+    with _in_small_pieces():
+        _assert_same(_workbook("".join([*rows[:8], _LONG, *rows[8:-8], odd, *rows[-8:]])))
+        assert _assert_same(_workbook("".join([*rows[:8], _LONG, *rows[8:]]))) == [True, True]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_workbook_with_a_broken_byte(data: st.DataObject) -> None:
     """A few bytes of the cells, or of their texts, taken out, changed or put in."""
-    cells = (
-        '<c r="A{0}" t="s"><v>0</v></c><c r="C{0}" t="str"><f>A1</f><v>M &amp; x</v></c><c r="D{0}" s="1"><v>2</v></c>'
-    )
-    rows = "".join(f'<row r="{number}" spans="1:5">{cells.format(number)}</row>' for number in (2, 3))
+    first, formula = data.draw(st.sampled_from([(2, "<f>A1</f>"), (31, "")]))  # one by one, and many at once
+    cells = '<c r="A{0}" t="s"><v>0</v></c><c r="C{0}" t="str">{1}<v>M &amp; x</v></c><c r="D{0}" s="1"><v>2</v></c>'
+    usual = [f'<row r="{row}" spans="1:5">{cells.format(row, formula)}</row>' for row in range(first - 10, first + 5)]
+    above, rows = "".join([*usual[:9], _LONG]) if first > 2 else "", "".join(usual[10:])
     texts = "<si><t>Ana</t></si><si><t>Ben</t></si>"
     which = data.draw(st.sampled_from(["rows", "texts"]))
     text = rows if which == "rows" else texts
@@ -239,7 +298,9 @@ def test_a_workbook_with_a_broken_byte(data: st.DataObject) -> None:
     gone = data.draw(st.integers(0, 3))
     put = data.draw(st.text(alphabet='<>/"&;=cvrst 0123A\r\x00', max_size=3))
     text = text[:at] + put + text[at + gone :]
-    _assert_same(_workbook(text if which == "rows" else rows, texts=text if which == "texts" else texts))
+    content = _workbook(above + (text if which == "rows" else rows), texts=text if which == "texts" else texts)
+    with _in_small_pieces():
+        _assert_same(content)
 
 
 @pytest.mark.parametrize(

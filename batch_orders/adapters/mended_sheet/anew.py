@@ -46,7 +46,7 @@ def saved_again(sheet: Sheet, cells: Mapping[Cell, str], figures: Collection[Cel
     """
     with zipfile.ZipFile(io.BytesIO(sheet.content)) as archive:
         has_macros = any(name.endswith("vbaProject.bin") for name in archive.namelist())
-        safe = screened(archive)
+        safe = screened(archive, sheet.content)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"openpyxl\.")
         workbook = load_workbook(safe, keep_vba=has_macros)

@@ -10,27 +10,33 @@ protected `=x` as `'=x` reads as `=x`, as in a spreadsheet.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from batch_orders.adapters import results_layout
 from batch_orders.models import SheetKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from batch_orders.models import Report
 
 _TRIGGER = re.compile(r"'*[=+\-@\t\r\n]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r\n]")
+_AT_ONCE = 1000  # lines: as text in memory, a large file takes several times its size
 _NUMBER = re.compile(r"[+-](?:[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
 _PHONE = re.compile(r"\+[ .\-/()]*[0-9][0-9 .\-/()]*")
+_FIRST = frozenset("'=+-@\t\r\n")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def guarded(text: str) -> str:
     """The text as it may stand in a CSV file that a spreadsheet opens (see the module's docstring)."""
-    if _TRIGGER.match(text) and not _NUMBER.fullmatch(text) and not _PHONE.fullmatch(text):
+    if text[:1] in _FIRST and _TRIGGER.match(text) and not _NUMBER.fullmatch(text) and not _PHONE.fullmatch(text):
         return "'" + text
     return text
 
@@ -47,13 +53,23 @@ def render_csv(report: Report) -> bytes:
     """
     sheet = report.mapped.sheet
     delimiter = sheet.delimiter if sheet.kind is SheetKind.CSV else ","
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+    lines = _lines(report)
+    file = io.BytesIO()
+    file.write(codecs.BOM_UTF8)
+    while some := list(islice(lines, _AT_ONCE)):
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+        writer.writerows([guarded(cell) for cell in line] for line in some)
+        file.write(_LONE_SURROGATE.sub("\ufffd", text.getvalue()).encode())
+    return file.getvalue()
+
+
+def _lines(report: Report) -> Iterator[Sequence[str]]:
+    """Every line from the top to the bottom."""
     mapped = report.mapped
-    writer.writerows([guarded(cell) for cell in line] for line in results_layout.lines_above(mapped))
-    writer.writerow([guarded(header) for header in results_layout.headers(mapped)])
-    between = results_layout.lines_before(mapped)
-    for row, lines in zip(results_layout.rows(report), between, strict=True):
-        writer.writerows([guarded(cell) for cell in line] for line in (*lines, row))
-    writer.writerows([guarded(cell) for cell in line] for line in results_layout.lines_below(mapped))
-    return _LONE_SURROGATE.sub("\ufffd", text.getvalue()).encode("utf-8-sig")
+    yield from results_layout.lines_above(mapped)
+    yield results_layout.headers(mapped)
+    for row, lines in zip(results_layout.rows(report), results_layout.lines_before(mapped), strict=True):
+        yield from lines
+        yield row
+    yield from results_layout.lines_below(mapped)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.template import example_row
 from batch_orders.models import RESULT_COLUMNS, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from batch_orders.models import Cell, Finding, Mapped, Report, ResultRow
 
+    Mark = tuple[Cell, Finding]
+
+_AT_ONCE = 1000  # rows: pandas gives out a column's cells quickly, those of a row slowly
 _SEVERITIES = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.REPAIR: "Repaired"}  # the worst first
 
 # What a cell's comment begins with.
@@ -37,6 +42,11 @@ def result_texts(row: ResultRow) -> tuple[str, ...]:
     return (row.status.value, row.order_number, row.message, submitted_at, row.run_id)
 
 
+def example_texts() -> tuple[str, ...]:
+    """Our five cells of the template's example row."""
+    return tuple(example_row() if name == "order_message" else "" for name in RESULT_COLUMNS)
+
+
 def lines_before(mapped: Mapped) -> Iterator[list[tuple[str, ...]]]:
     """For each row of the sheet, the lines before it that are no rows: they stay, so that every row keeps its number.
 
@@ -59,8 +69,7 @@ def _line(mapped: Mapped, number: int) -> tuple[str, ...]:
     theirs = mapped.sheet.aside.get(number)
     if theirs is None:
         return ()
-    ours = {"order_message": example_row()}
-    return (*(theirs[position] for position in kept_positions(mapped)), *(ours.get(n, "") for n in RESULT_COLUMNS))
+    return (*(theirs[position] for position in kept_positions(mapped)), *example_texts())
 
 
 def lines_above(mapped: Mapped) -> Iterator[tuple[str, ...]]:
@@ -71,20 +80,41 @@ def lines_above(mapped: Mapped) -> Iterator[tuple[str, ...]]:
 
 def rows(report: Report) -> Iterator[tuple[str, ...]]:
     """Every row, in the sheet's order, as texts beside `headers`."""
-    frame = report.mapped.sheet.frame.iloc[:, list(kept_positions(report.mapped))]
-    for theirs, result in zip(frame.itertuples(index=False, name=None), report.rows, strict=True):
-        yield tuple(theirs) + result_texts(result)
+    for theirs, result in zip(_their_rows(report.mapped), report.rows, strict=True):
+        yield theirs + result_texts(result)
+
+
+def _their_rows(mapped: Mapped) -> Iterator[tuple[str, ...]]:
+    frame = mapped.sheet.frame.iloc[:, list(kept_positions(mapped))]
+    for begin in range(0, len(frame), _AT_ONCE):
+        columns = (frame.iloc[begin : begin + _AT_ONCE, column].tolist() for column in range(frame.shape[1]))
+        yield from zip(*columns, strict=True)
+
+
+def marks(report: Report, besides: Collection[int] = ()) -> list[Mark]:
+    """The findings shown at cells of the report's rows, the worst first; none in the columns `besides`."""
+    rows = set(report.mapped.sheet.row_numbers)
+    worst = list(_SEVERITIES)
+    return [
+        (cell, finding)
+        for finding in sorted(report.findings, key=lambda finding: worst.index(finding.severity))
+        for cell in finding.cells
+        if cell.row in rows and cell.column not in besides
+    ]
+
+
+def by_cell(marks: Iterable[Mark]) -> Iterator[tuple[Cell, list[Finding]]]:
+    """The findings of each cell, row by row, the worst first."""
+    for cell, group in groupby(sorted(marks, key=itemgetter(0)), itemgetter(0)):
+        yield cell, [finding for _, finding in group]
 
 
 def findings_by_cell(report: Report) -> dict[Cell, list[Finding]]:
-    """The findings shown at cells of the report's rows, the worst first."""
-    rows = set(report.mapped.sheet.row_numbers)
-    marks: dict[Cell, list[Finding]] = {}
-    for finding in sorted(report.findings, key=lambda finding: list(_SEVERITIES).index(finding.severity)):
-        for cell in finding.cells:
-            if cell.row in rows:
-                marks.setdefault(cell, []).append(finding)
-    return marks
+    """The findings of each cell, the worst first."""
+    found: dict[Cell, list[Finding]] = {}
+    for cell, finding in marks(report):
+        found.setdefault(cell, []).append(finding)
+    return found
 
 
 def comment_text(findings: Sequence[Finding]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,6 +52,9 @@ _LONGEST_SHEET_NAME = 31
 _FORBIDDEN_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _FORBIDDEN_IN_SHEET_NAMES = re.compile(r"[\\*?:/\[\]\t\n]")
 _TURNS_INTO_SOMETHING_ELSE = re.compile(r"[=+\-@'\t\n0-9]")
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
+# Many rows say the same.
+_MOST_KNOWN = 1024
 
 COMMENT_WIDTH = 340  # pixels
 _LINE_HEIGHT, _MOST_LINES = 15.0, 12
@@ -126,6 +130,7 @@ def fits(value: Value) -> bool:
     return isinstance(value.value, int | float) and isfinite(value.value)
 
 
+@lru_cache(_MOST_KNOWN)
 def xlsx_text(text: str) -> str:
     """The text as a workbook can hold it (see results_xlsx's docstring)."""
     text = _FORBIDDEN_IN_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
@@ -150,7 +155,8 @@ def longest_line(text: str) -> int:
 def _width(line: str) -> int:
     if line.isascii():
         return len(line)
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
+    others = "".join(_NOT_ASCII.findall(line))
+    return len(line) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in others)
 
 
 def _wrapped_lines(text: str, columns: float) -> int:
@@ -158,11 +164,13 @@ def _wrapped_lines(text: str, columns: float) -> int:
     return sum(1 + int(_width(line) // columns) for line in text.splitlines() or [""])
 
 
+@lru_cache(_MOST_KNOWN)
 def comment_height(text: str) -> int:
     """Pixels that show the whole text in a comment of COMMENT_WIDTH, up to what still fits a screen."""
     return min(_COMMENT_MARGIN + _wrapped_lines(text, _COMMENT_COLUMNS) * _COMMENT_LINE, _TALLEST_COMMENT)
 
 
+@lru_cache(_MOST_KNOWN)
 def row_height(text: str, columns: float) -> float | None:
     """Points that show the whole text in a wrapped cell so wide, up to a limit; None where one line does.
 

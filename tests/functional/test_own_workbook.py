@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import re
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from openpyxl.worksheet.table import Table, TableStyleInfo
 from python_calamine import CalamineWorkbook
 
 from batch_orders.adapters import own_workbook
-from batch_orders.adapters.own_workbook import UnexpectedLayoutError
+from batch_orders.adapters.own_workbook import UnexpectedLayoutError, package, rows_apart
+from batch_orders.adapters.own_workbook.sheet import DataSheet
 from batch_orders.adapters.results_writer import reserve
 from batch_orders.adapters.results_xlsx import render_xlsx
 from batch_orders.adapters.sheet_reader import read_sheet
@@ -528,6 +530,29 @@ def test_a_bug_costs_nobody_their_results(rich: Path, tmp_path: Path, monkeypatc
     with reserve(tmp_path / "out.xlsx") as place:
         made = place.write(report_on(rich))
     assert load_workbook(made).sheetnames == [DATA, "Summary"]
+
+
+@pytest.mark.parametrize("came_back", [False, True])
+@pytest.mark.parametrize("way", ["in small pieces", "cell by cell"])
+def test_the_quick_way_comes_to_the_same(
+    given: Path, results: Path, monkeypatch: pytest.MonkeyPatch, way: str, came_back: bool
+) -> None:
+    """Wherever a large sheet is cut, and whether a row's cells are looked at one by one or not."""
+    findings = (*FINDINGS, found_at("B4", "A5", "C7", severity=Severity.WARNING), found_at("I6", "J7", "K8"))
+    report = report_on(results if came_back else given, findings)
+    quick = parts_in(own_workbook.render(report))
+    if way == "in small pieces":
+        monkeypatch.setattr(rows_apart, "_PIECE", 11)
+        monkeypatch.setattr(package, "_BLOCK", 1)
+    else:
+        monkeypatch.setattr(DataSheet, "_before_ours", lambda *_: None)
+    assert parts_in(own_workbook.render(report)) == quick
+
+
+def parts_in(content: bytes) -> dict[str, bytes]:
+    """What a workbook holds."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.mark.parametrize("signed", [True, False])

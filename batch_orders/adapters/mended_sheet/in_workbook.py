@@ -106,7 +106,7 @@ class _MendedPart(SheetPart):
             changed = changes.pop(number, None)
             return None if changed is None else self._mended_row(tag, number, body, changed)
 
-        yield from self._edited_rows(begin, end, edit)
+        yield from self._edited_rows([self._root.text[begin:end]], edit)
         if changes:
             raise UnexpectedLayoutError("a row is missing")
 

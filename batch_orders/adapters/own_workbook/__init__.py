@@ -18,13 +18,14 @@ from batch_orders.adapters.own_workbook.comments import NEW_COMMENTS, NEW_DRAWIN
 from batch_orders.adapters.own_workbook.drawings import moved
 from batch_orders.adapters.own_workbook.markup import MAIN, Root, UnexpectedLayoutError, attributes_of, decoded
 from batch_orders.adapters.own_workbook.package import TYPES, Package, Relation
+from batch_orders.adapters.own_workbook.rows_apart import RowsApart
 from batch_orders.adapters.own_workbook.sheet import Columns, DataSheet, text_cell
 from batch_orders.adapters.own_workbook.sheet_part import boundaries
 from batch_orders.adapters.own_workbook.styles import Styles
 from batch_orders.adapters.results_style import SUMMARY_WIDTHS, row_height, xlsx_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from batch_orders.adapters.own_workbook.book import ListedSheet
     from batch_orders.models import Cell, Report
@@ -60,25 +61,20 @@ class _Editor:
         self._styles_part = self._only(package.relations(WORKBOOK), "styles")
         app = package.text("docProps/app.xml") if "docProps/app.xml" in package else ""
         self._styles = Styles(package.text(self._styles_part), saved_by_libreoffice="LibreOffice" in app)
-        self._sheet = DataSheet(package.text(self._data_part), report, self._styles)
+        self._sheet = DataSheet(RowsApart(lambda: package.open(self._data_part)), report, self._styles)
+        self._marks = results_layout.marks(report, besides=Columns.of(report).places)
         self._refuse_what_is_in_the_way()
 
     def render(self) -> bytes:
         """Everything, in the order in which one thing needs the other."""
         package = self._package
-        marks = {
-            cell: findings
-            for cell, findings in results_layout.findings_by_cell(self._report).items()
-            if cell.column not in Columns.of(self._report).places
-        }
-        told = {cell: xlsx_text(results_layout.comment_text(findings)) for cell, findings in marks.items()}
-        cleared, drawing = self._comment(told)
-        package.put(self._data_part, self._sheet.render(marks, cleared, drawing))
+        cleared, drawing = self._comment()
+        package.put_pieces(self._data_part, self._sheet.render(self._marks, cleared, drawing))
         self._make_room()
         self._deselect_others()
         summary = self._summarise()
         package.put(WORKBOOK, self._book.render(self._data, summary, self._sheet.filter_area))
-        package.put(self._styles_part, self._styles.render())
+        package.put_pieces(self._styles_part, self._formats())
         self._drop_macros()
         package.drop_related(WORKBOOK, "calcChain")
         if "docProps/app.xml" in package:
@@ -116,14 +112,14 @@ class _Editor:
 
     # What changes -------------------------------------------------------------------------------------------------
 
-    def _comment(self, told: Mapping[Cell, str]) -> tuple[set[Cell], str | None]:
+    def _comment(self) -> tuple[set[Cell], str | None]:
         """Write the comments: the cells that an earlier run had marked, and the relation's id of their drawing."""
         package, part = self._package, self._data_part
         relations = package.relations(part)
         texts = self._only(relations, "comments")
         drawing = self._sheet.relations.get("legacyDrawing")
         boxes = next((relation.target for relation in relations if relation.id == drawing), "")
-        if not told and not texts:
+        if not self._marks and not texts:
             return set(), drawing
         comments = Comments(
             package.text(texts) if texts else NEW_COMMENTS,
@@ -138,10 +134,14 @@ class _Editor:
             boxes = package.free_name("xl/drawings/vmlDrawing{}.vml")
             drawing = package.relate(part, f"{OFFICE}/vmlDrawing", boxes)
             package.set_type(boxes, "application/vnd.openxmlformats-officedocument.vmlDrawing")
-        written, drawn = comments.render(told)
-        package.put(texts, written)
-        package.put(boxes, drawn)
+        package.put_pieces(texts, comments.written(self._told()))
+        package.put_pieces(boxes, comments.drawn(self._told()))
         return comments.cleared, drawing
+
+    def _told(self) -> Iterator[tuple[Cell, str]]:
+        """What is said at each cell, row by row."""
+        for cell, findings in results_layout.by_cell(self._marks):
+            yield cell, xlsx_text(results_layout.comment_text(findings))
 
     def _make_room(self) -> None:
         """Let no picture or chart lie over our columns that stood right of the data."""
@@ -150,6 +150,10 @@ class _Editor:
         part = next((r.target for r in self._package.relations(self._data_part) if r.id == relation), "")
         if part and not columns.came_back:
             self._package.put(part, moved(self._package.text(part), columns.places[0], len(columns.places)))
+
+    def _formats(self) -> Iterator[str]:
+        """The formats: written behind the rows, since it is there that it shows which are needed."""
+        yield self._styles.render()
 
     def _deselect_others(self) -> None:
         """Only the data sheet is selected: what is typed while several are goes into all of them."""

@@ -26,7 +26,7 @@ from batch_orders.adapters.results_style import COMMENT_WIDTH, comment_height, x
 from batch_orders.models import Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 AUTHOR = "batch-orders"
 _MARK = f"\n\n{AUTHOR}:\n"
@@ -92,31 +92,30 @@ class Comments:
         else:
             self._kept[cell] = comment
 
-    def render(self, told: Mapping[Cell, str]) -> tuple[str, str]:
-        """Both parts, with these texts at their cells."""
-        p, comments = self._p, dict(self._kept)
+    def written(self, told: Iterable[tuple[Cell, str]]) -> Iterator[str]:
+        """The texts' part, with these at their cells, which come in order."""
+        p, text = self._p, self._text
         authors = self._authors if AUTHOR in self._authors else [*self._authors, AUTHOR]
-        for cell, text in told.items():
-            if cell in comments:
-                run = f'<{p}r><{p}t xml:space="preserve">{escaped(xlsx_text(_MARK + text))}</{p}t></{p}r>'
-                comments[cell] = _with_run(comments[cell], run, p)
-            else:
-                words = f'<{p}t xml:space="preserve">{escaped(text)}</{p}t>'
-                comments[cell] = (
-                    f'<{p}comment ref="{cell}" authorId="{authors.index(AUTHOR)}">'
-                    f"<{p}text><{p}r>{words}</{p}r></{p}text></{p}comment>"
-                )
-        text, author_list, comment_list = self._text, self._authors_at, self._list_at
-        listed = "".join(comments[cell] for cell in sorted(comments))
         names = "".join(f"<{p}author>{name}</{p}author>" for name in authors)
-        rendered = (
-            f"{text[: author_list.start]}<{p}authors>{names}</{p}authors>{text[author_list.end : comment_list.start]}"
-            f"<{p}commentList>{listed}</{p}commentList>{text[comment_list.end :]}"
-        )
-        return rendered, self._drawn({cell: told[cell] for cell in told if cell not in self._kept})
+        yield f"{text[: self._authors_at.start]}<{p}authors>{names}</{p}authors>"
+        yield f"{text[self._authors_at.end : self._list_at.start]}<{p}commentList>"
+        waiting = sorted(self._kept, reverse=True)
+        for cell, said in told:
+            while waiting and waiting[-1] < cell:
+                yield self._kept[waiting.pop()]
+            if waiting and waiting[-1] == cell:
+                run = f'<{p}r><{p}t xml:space="preserve">{escaped(xlsx_text(_MARK + said))}</{p}t></{p}r>'
+                yield _with_run(self._kept[waiting.pop()], run, p)
+            else:
+                yield (
+                    f'<{p}comment ref="{cell}" authorId="{authors.index(AUTHOR)}"><{p}text><{p}r>'
+                    f'<{p}t xml:space="preserve">{escaped(said)}</{p}t></{p}r></{p}text></{p}comment>'
+                )
+        yield from (self._kept[cell] for cell in reversed(waiting))
+        yield f"</{p}commentList>{text[self._list_at.end :]}"
 
-    def _drawn(self, told: Mapping[Cell, str]) -> str:
-        """The drawing: without the boxes of comments that went, with one for each that came."""
+    def drawn(self, told: Iterable[tuple[Cell, str]]) -> Iterator[str]:
+        """The drawing: without the boxes of comments that went, with one for each that comes."""
         end = self._drawing.rfind("</xml>")
         if end < 0:
             raise UnexpectedLayoutError("a drawing without an end")
@@ -142,10 +141,11 @@ class Comments:
         if 'id="_x0000_t202"' not in rest:
             rest += _SHAPE_TYPE.replace("<v:shapetype", f"<v:shapetype{names}")
         first = max(map(int, _BOX_NUMBER.findall(rest)), default=1024) + 1
-        boxes = (
-            _box(number, cell, text, names) for number, (cell, text) in enumerate(sorted(told.items()), start=first)
-        )
-        return rest + "".join(boxes) + self._drawing[end:]
+        yield rest
+        new = ((cell, text) for cell, text in told if cell not in self._kept)
+        for number, (cell, text) in enumerate(new, start=first):
+            yield _box(number, cell, text, names)
+        yield self._drawing[end:]
 
 
 def _cut(comment: str, texts: re.Pattern[str], most: int) -> str:

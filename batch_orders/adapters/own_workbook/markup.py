@@ -14,11 +14,12 @@ from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONSHIPS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
+OTHER_ENCODING = "an encoding other than UTF-8"
 _TAG = re.compile(r"""<(/?)([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(/?)>""")
 _ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _DECLARATION = re.compile(r"""\s*<\?xml\s[^>]*?\?>""")
@@ -53,8 +54,7 @@ class Root:
         """The root of this name and namespace; UnexpectedLayoutError where the part is anything else."""
         declaration = _DECLARATION.match(text)
         begin = declaration.end() if declaration else 0
-        if text.find("<!", begin) >= 0 or text.find("<?", begin) >= 0:
-            raise UnexpectedLayoutError("comments or sections")
+        refuse_sections(text, begin)
         found = _TAG.search(text, begin)
         if found is None or found[1] or text[begin : found.start()].strip():
             raise UnexpectedLayoutError("no root element")
@@ -125,19 +125,29 @@ def decoded(content: bytes) -> str:
     """A part's text. UnexpectedLayoutError where it is not UTF-8."""
     declared = _ENCODING.search(content[:200].decode("latin-1"))
     if declared and declared[1].lower() not in {"utf-8", "utf8", "us-ascii", "ascii"}:
-        raise UnexpectedLayoutError("an encoding other than UTF-8")
+        raise UnexpectedLayoutError(OTHER_ENCODING)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UnexpectedLayoutError("an encoding other than UTF-8") from None
+        raise UnexpectedLayoutError(OTHER_ENCODING) from None
 
 
-def require_well_formed(content: bytes) -> None:
-    """UnexpectedLayoutError where a part is not XML: a last look before it is handed out."""
+def well_formed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """A part, block by block; UnexpectedLayoutError where it is not XML: a last look before it is handed out."""
+    parser = expat.ParserCreate()
     try:
-        expat.ParserCreate().Parse(content, True)
+        for block in blocks:
+            parser.Parse(block, False)
+            yield block
+        parser.Parse(b"", True)
     except expat.ExpatError:
         raise UnexpectedLayoutError("broken XML") from None
+
+
+def refuse_sections(text: str, begin: int = 0) -> None:
+    """UnexpectedLayoutError where there is more than tags and texts: see above."""
+    if text.find("<!", begin) >= 0 or text.find("<?", begin) >= 0:
+        raise UnexpectedLayoutError("comments or sections")
 
 
 def escaped(text: str) -> str:

@@ -14,17 +14,19 @@ from batch_orders.adapters.own_workbook.markup import (
     UnexpectedLayoutError,
     attributes_of,
     decoded,
-    require_well_formed,
+    well_formed,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from typing import IO
 
 TYPES = "[Content_Types].xml"
 _TYPES_NAMESPACE = "http://schemas.openxmlformats.org/package/2006/content-types"
 _RELS_NAMESPACE = "http://schemas.openxmlformats.org/package/2006/relationships"
 _DATE = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED = 0x1
+_BLOCK = 1 << 18
 _QUICK = 4  # of zlib's nine levels: a third larger than the slowest at most, and several times as quick
 
 
@@ -39,16 +41,19 @@ class Relation(NamedTuple):
 
 
 class Package:
-    """The parts of a workbook, by name. Those that nobody asks for are copied as they are."""
+    """The parts of a workbook, by name. Those that nobody changes are copied as they are.
+
+    A part that is changed is kept as a whole, or as its pieces, which are made when the workbook is packed; of every
+    other there is None here.
+    """
 
     def __init__(self, content: bytes) -> None:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-            self._parts = {entry.filename: archive.read(entry) for entry in entries}
+        self._archive = zipfile.ZipFile(io.BytesIO(content))
+        entries = self._archive.infolist()
+        self._parts: dict[str, str | Iterable[str] | None] = {entry.filename: None for entry in entries}
         if len(self._parts) < len(entries) or any(entry.flag_bits & _ENCRYPTED for entry in entries):
             raise UnexpectedLayoutError("parts of one name")
         self._dates = {entry.filename: entry.date_time for entry in entries}
-        self._changed: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self._parts
@@ -58,21 +63,30 @@ class Package:
         """Every part's name."""
         return list(self._parts)
 
+    def open(self, name: str) -> IO[bytes]:
+        """A part as it came."""
+        if name not in self._parts:
+            raise UnexpectedLayoutError("a part is missing")
+        return self._archive.open(name)
+
     def read(self, name: str) -> bytes:
-        """A part as it is."""
-        try:
-            return self._parts[name]
-        except KeyError:
-            raise UnexpectedLayoutError("a part is missing") from None
+        """A part as it came."""
+        with self.open(name) as part:
+            return part.read()
 
     def text(self, name: str) -> str:
-        """A part's text."""
-        return decoded(self.read(name))
+        """A part's text as it is now."""
+        changed = self._parts.get(name)
+        return changed if isinstance(changed, str) else decoded(self.read(name))
 
     def put(self, name: str, text: str) -> None:
         """Change a part, or add one."""
-        self._parts[name] = text.encode()
-        self._changed.add(name)
+        self._parts[name] = text
+
+    def put_pieces(self, name: str, pieces: Iterable[str]) -> None:
+        """Change a part, or add one, that is large or not known yet: it comes behind all others."""
+        self._parts.pop(name, None)
+        self._parts[name] = pieces
 
     def drop(self, name: str) -> None:
         """Leave a part out, with what it says of others and what is said of its type."""
@@ -155,13 +169,29 @@ class Package:
         """The whole workbook. UnexpectedLayoutError where a part that was changed is no XML any longer."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=_QUICK) as archive:
-            for name, content in self._parts.items():
-                if name in self._changed:
-                    require_well_formed(content)
-                entry = zipfile.ZipInfo(name, self._dates.get(name, _DATE))
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, content, compresslevel=_QUICK)
+            for name, changed in self._parts.items():
+                if changed is None or isinstance(changed, str):
+                    content = self.read(name) if changed is None else b"".join(well_formed([changed.encode()]))
+                    entry = zipfile.ZipInfo(name, self._dates.get(name, _DATE))
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    archive.writestr(entry, content, compresslevel=_QUICK)
+                    continue
+                with archive.open(name, "w") as part:
+                    for block in well_formed(_blocks(changed)):
+                        part.write(block)
         return buffer.getvalue()
+
+
+def _blocks(pieces: Iterable[str]) -> Iterator[bytes]:
+    """The same in larger pieces: a parser and a compressor take a while to begin."""
+    block, size = [], 0
+    for piece in pieces:
+        block.append(piece)
+        size += len(piece)
+        if size > _BLOCK:
+            yield "".join(block).encode()
+            block, size = [], 0
+    yield "".join(block).encode()
 
 
 def rels_name(name: str) -> str:

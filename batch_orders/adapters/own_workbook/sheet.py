@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from heapq import merge
+from itertools import groupby
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from openpyxl.utils import get_column_letter
 
@@ -21,33 +24,40 @@ from batch_orders.adapters.own_workbook.sheet_part import (
     TRUE,
     SheetPart,
     boundaries,
+    edited,
     inline_cell,
     row_style,
-    with_edits,
 )
 from batch_orders.adapters.results_style import longest_line, row_height, xlsx_text
 from batch_orders.messages.template import example_row
 from batch_orders.models import RESULT_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from batch_orders.adapters.own_workbook.rows_apart import RowsApart
     from batch_orders.adapters.own_workbook.styles import Styles
-    from batch_orders.models import Cell, Finding, Report, RowStatus
+    from batch_orders.adapters.results_layout import Mark
+    from batch_orders.models import Cell, Report, ResultRow, Severity
 
 _MESSAGE = RESULT_COLUMNS.index("order_message")
 _MESSAGE_WIDTH, _WIDEST, _NARROWEST, _FILTER_BUTTON = 60, 40, 8, 4
 _LAST_COLUMN = 16_384
+# Stands for a row's number in a tag that is the same in many rows.
+_ANY_PLACE = ' r="*"'
+_MOST_KNOWN = 1024
 # What may stand behind a sheet's place for its comments' drawing.
 _BEHIND_DRAWING = {"legacyDrawingHF", "drawingHF", "picture", "oleObjects", "controls", "webPublishItems"}
 _BEHIND_DRAWING |= {"tableParts", "extLst", "AlternateContent"}
 
+T = TypeVar("T")
 
-class ResultTexts(NamedTuple):
-    """Our five cells of one row, and the status that colours it."""
 
-    texts: tuple[str, ...]
-    status: RowStatus | None
+class Change(NamedTuple):
+    """What becomes of a cell's format: the mark of an earlier run goes, and one comes."""
+
+    was_marked: bool
+    mark: Severity | None
 
 
 class Columns(NamedTuple):
@@ -71,14 +81,17 @@ class Columns(NamedTuple):
 class DataSheet(SheetPart):
     """One worksheet in the making. `cleared` are cells that an earlier run had marked."""
 
-    def __init__(self, text: str, report: Report, styles: Styles) -> None:
-        super().__init__(text)
+    def __init__(self, part: RowsApart, report: Report, styles: Styles) -> None:
+        super().__init__(part.around)
+        self._part = part
         self._report = report
         self._styles = styles
         self._columns = Columns.of(report)
         self._left, self._right = min(self._columns.places), max(self._columns.places)
         self._in_a_block = self._columns.places == tuple(range(self._left, self._right + 1))
-        self._row_style = 0
+        self._letters = {column: get_column_letter(column) for column in range(1, self._right + 1)}
+        self._ours = sorted((column, self._letters[column], which) for which, column in enumerate(self._columns.places))
+        self._known_tags: dict[tuple[str, Change], str] = {}
         self._look_for_obstacles()
 
     @property
@@ -99,87 +112,77 @@ class DataSheet(SheetPart):
                 return self._extended(attributes_of(element.attributes).get("ref", ""))
         return None
 
-    def render(self, marks: Mapping[Cell, Sequence[Finding]], cleared: Iterable[Cell], drawing: str | None) -> str:
+    def render(self, marks: Sequence[Mark], cleared: Collection[Cell], drawing: str | None) -> Iterator[str]:
         """The whole part. `drawing` is the relation's id of the comments' drawing, where there is one."""
         text = self._root.text
         replaced = {"dimension": self._dimension, "sheetViews": self._views, "cols": self._cols}
         replaced |= {"autoFilter": self._filter}
-        edits: list[tuple[int, int, str]] = []
+        edits: list[tuple[int, int, Iterable[str]]] = []
         for element in self._elements:
             name = self._local(element)
             if name in replaced:
-                edits.append((element.start, element.end, replaced[name](element)))
+                edits.append((element.start, element.end, [replaced[name](element)]))
             elif name == "sheetData":
                 if not self._has("cols"):
-                    edits.append((element.start, element.start, self._cols(None)))
-                begin, end = inner(text, element)
-                edits.append((begin, end, "".join(self._rows(begin, end, marks, cleared))))
+                    edits.append((element.start, element.start, [self._cols(None)]))
+                edits.append((*inner(text, element), self._rows(marks, cleared)))
         if drawing is not None and not self._has("legacyDrawing"):
             place = self._place_of_drawing()
             tag = f'<{self._p}legacyDrawing xmlns:r="{RELATIONSHIPS}" r:id="{drawing}"/>'
-            edits.append((place, place, tag))
-        return with_edits(text, sorted(edits, key=lambda edit: edit[:2]))
+            edits.append((place, place, [tag]))
+        return edited(text, sorted(edits, key=lambda edit: edit[:2]))
 
     # Rows ---------------------------------------------------------------------------------------------------------
 
-    def _rows(
-        self, start: int, end: int, marks: Mapping[Cell, Sequence[Finding]], cleared: Iterable[Cell]
-    ) -> Iterator[str]:
-        """The rows between these places, with what is new in them."""
-        header = self._report.mapped.sheet.header_row
-        results = self._results()
-        restyled = self._restyled(marks, cleared)
+    def _rows(self, marks: Sequence[Mark], cleared: Collection[Cell]) -> Iterator[str]:
+        """The rows, with what is new in them."""
+        sheet, rows = self._report.mapped.sheet, self._report.rows
+        results, changes = InTurn(zip(sheet.row_numbers, rows, strict=True)), self._changes(marks, cleared)
+        closing = f"</{self._p}row>"
         seen = 0
 
         def edit(tag: re.Match[str], number: int, body: str) -> str | None:
             nonlocal seen
-            result = results.get(number)
-            if result is None and number != header:
+            result = results.at(number)
+            if result is None and number != sheet.header_row and number not in sheet.aside:
                 return None
             seen += 1
-            return f"{self._row(tag, number, body, result, restyled.get(number, {}))}</{self._p}row>"
+            return self._row(tag, number, body, result, changes.at(number) or {}) + closing
 
-        yield from self._edited_rows(start, end, edit)
-        if seen != len(results) + 1:
+        yield from self._edited_rows(self._part.rows(closing), edit)
+        if seen != 1 + len(rows) + len(sheet.aside):
             raise UnexpectedLayoutError("a row is missing")
-
-    def _results(self) -> dict[int, ResultTexts]:
-        """What we say, by row; of the template's example row too, which is none."""
-        sheet, rows = self._report.mapped.sheet, self._report.rows
-        said = {number: ResultTexts((*("",) * _MESSAGE, example_row(), "", ""), None) for number in sheet.aside}
-        for number, row in zip(sheet.row_numbers, rows, strict=True):
-            said[number] = ResultTexts(results_layout.result_texts(row), row.status)
-        return said
 
     def _row(
         self,
         tag: re.Match[str],
         number: int,
         body: str,
-        result: ResultTexts | None,
-        restyled: Mapping[int, Callable[[int], int]],
+        result: ResultRow | None,
+        changes: Mapping[int, Change],
     ) -> str:
-        """One row of ours (the header where there is no result), without its end."""
-        attributes = attributes_of(tag[1])
-        self._row_style = row_style(tag[1])
-        changes: dict[str, str | None] = {"spans": None} if "spans" in attributes else {}
-        if result is None:
-            ours = self._header_cells(number)
-            if self._columns.came_back:
-                return tag[0] + body
+        """One row of ours (the header, or the template's example, where there is no result), without its end."""
+        if result is not None:
+            ours = self._our_cells(number, results_layout.result_texts(result), self._styles.status(result.status))
+            height = row_height(result.message, _MESSAGE_WIDTH)
+        elif number in self._report.mapped.sheet.aside:
+            ours = self._our_cells(number, results_layout.example_texts(), self._styles.text)
+            height = row_height(example_row(), _MESSAGE_WIDTH)
+        elif self._columns.came_back:
+            return tag[0] + body
         else:
-            ours = self._our_cells(number, result)
-            changes |= self._height(attributes, result)
-        opening = f"<{self._p}row{tag[1]}>"
-        if changes:
-            opening = with_attributes(opening, **changes)
-        return opening + self._with_ours(number, body, ours, restyled)
+            ours, height = self._header_cells(number), None
+        place = f' r="{number}"'
+        opening = _row_tag(self._p, tag[1].replace(place, _ANY_PLACE, 1), height).replace(_ANY_PLACE, place, 1)
+        return opening + self._with_ours(number, body, ours, changes, tag[1])
 
     def _with_ours(
-        self, number: int, body: str, ours: Mapping[int, str], restyled: Mapping[int, Callable[[int], int]]
+        self, number: int, body: str, ours: Mapping[int, str], changes: Mapping[int, Change], row_tag: str
     ) -> str:
         """A row's cells, ours among them at their places. Mostly they just follow the last one."""
-        before = self._before_ours(number, body) if self._in_a_block and not restyled else None
+        before = self._before_ours(number, body) if self._in_a_block else None
+        if before is not None and changes:
+            before = self._with_changes(number, before, changes)
         if before is not None:
             return before + "".join(ours.values())
         cells = self._cells(number, body)
@@ -188,9 +191,9 @@ class DataSheet(SheetPart):
             content = self._cell.match(removed)
             if f"<{self._p}f" in removed or (content and content[2] and not self._columns.came_back):
                 raise UnexpectedLayoutError("something stands where the results go")
-        for column, change in restyled.items():
+        for column, change in changes.items():
             if column not in self._columns.places:
-                cells[column] = self._restyle(number, column, cells.get(column), change)
+                cells[column] = self._restyle(number, column, cells.get(column), change, row_tag)
         cells |= ours
         return "".join(cells[column] for column in sorted(cells))
 
@@ -208,59 +211,78 @@ class DataSheet(SheetPart):
         first = body.find(f'<{self._p}c r="{get_column_letter(self._left)}{number}"')
         return body[:first] if first >= 0 and f"<{self._p}f" not in body[first:] else None
 
-    def _restyled(
-        self, marks: Mapping[Cell, Sequence[Finding]], cleared: Iterable[Cell]
-    ) -> dict[int, dict[int, Callable[[int], int]]]:
+    def _changes(self, marks: Sequence[Mark], cleared: Collection[Cell]) -> InTurn[dict[int, Change]]:
         """By row and column, what becomes of a cell's format."""
-        styles = self._styles
-        changes: dict[int, dict[int, Callable[[int], int]]] = {}
-        for cell in cleared:
-            changes.setdefault(cell.row, {})[cell.column] = styles.unmarked
-        for cell, findings in marks.items():
-            severity = findings[0].severity
-            old = changes.setdefault(cell.row, {}).get(cell.column, int)
-            changes[cell.row][cell.column] = lambda style, old=old, severity=severity: styles.marked(  # type: ignore[misc] # a lambda's default
-                old(style), severity
-            )
-        return changes
+        gone = ((cell, None) for cell in sorted(cleared))
+        come = sorted(((cell, finding.severity) for cell, finding in marks), key=lambda mark: mark[0].row)
+        both = merge(gone, come, key=lambda mark: mark[0].row)
 
-    def _restyle(self, number: int, column: int, cell: str | None, change: Callable[[int], int]) -> str:
+        def by_row() -> Iterator[tuple[int, dict[int, Change]]]:
+            for row, group in groupby(both, lambda mark: mark[0].row):
+                changes: dict[int, Change] = {}
+                for cell, severity in group:
+                    known = changes.get(cell.column)
+                    if known is None or known.mark is None:
+                        changes[cell.column] = Change(known is not None or severity is None, severity)
+                yield row, changes
+
+        return InTurn(by_row())
+
+    def _with_changes(self, number: int, body: str, changes: Mapping[int, Change]) -> str | None:
+        """The cells before ours with these in another format; None where one of them does not stand there as usual."""
+        for column, change in changes.items():
+            if column >= self._left:
+                if column in self._columns.places:
+                    continue
+                return None
+            place = f'<{self._p}c r="{self._letters[column]}{number}"'
+            start = body.find(place)
+            if start < 0 or (start and body[start - 1] != ">"):
+                return None
+            start += len(place)
+            end = body.index(">", start) + 1
+            body = body[:start] + self._changed_tag(body[start:end], change) + body[end:]
+        return body
+
+    def _changed_tag(self, behind_place: str, change: Change) -> str:
+        """What stands in a cell's tag behind its place, with another format."""
+        key = behind_place, change
+        if key not in self._known_tags:
+            self._known_tags[key] = self._in_format(behind_place, change)
+        return self._known_tags[key]
+
+    def _in_format(self, tag: str, change: Change) -> str:
+        style = int(attributes_of(tag).get("s", "0"))
+        return with_attributes(tag, s=str(self._changed(style, change)))
+
+    def _changed(self, style: int, change: Change) -> int:
+        if change.was_marked:
+            style = self._styles.unmarked(style)
+        return self._styles.marked(style, change.mark) if change.mark else style
+
+    def _restyle(self, number: int, column: int, cell: str | None, change: Change, row_tag: str) -> str:
         """A cell in another format; a blank one that was not there has its row's or its column's."""
         if cell is None:
-            style = change(self._row_style or self._column_style(column))
+            style = self._changed(row_style(row_tag) or self._column_style(column), change)
             return f'<{self._p}c r="{get_column_letter(column)}{number}" s="{style}"/>'
         opening, rest = _split(cell)
-        old = int(attributes_of(opening).get("s", "0"))
-        return with_attributes(opening, s=str(change(old))) + rest
+        return self._in_format(opening, change) + rest
 
     def _header_cells(self, number: int) -> dict[int, str]:
-        prefix = self._report.mapped.prefix
-        names = [prefix + name for name in RESULT_COLUMNS]
+        prefix, style = self._report.mapped.prefix, self._styles.header
         return {
-            column: self._text_cell(column, number, name, self._styles.header)
-            for column, name in sorted(zip(self._columns.places, names, strict=True))
+            column: text_cell(self._p, f"{letters}{number}", prefix + RESULT_COLUMNS[which], style)
+            for column, letters, which in self._ours
         }
 
-    def _our_cells(self, number: int, result: ResultTexts) -> dict[int, str]:
-        styles = [self._styles.text] * len(RESULT_COLUMNS)
-        styles[_MESSAGE] = self._styles.message
-        if result.status is not None:
-            styles[0] = self._styles.status(result.status)
+    def _our_cells(self, number: int, texts: Sequence[str], status: int) -> dict[int, str]:
+        plain = self._styles.text
+        styles = (status, plain, self._styles.message, plain, plain)
         return {
-            column: self._text_cell(column, number, text, style)
-            for column, text, style in sorted(zip(self._columns.places, result.texts, styles, strict=True))
-            if text
+            column: text_cell(self._p, f"{letters}{number}", texts[which], styles[which])
+            for column, letters, which in self._ours
+            if texts[which]
         }
-
-    def _text_cell(self, column: int, row: int, text: str, style: int) -> str:
-        return text_cell(self._p, f"{get_column_letter(column)}{row}", text, style)
-
-    def _height(self, attributes: Mapping[str, str], result: ResultTexts) -> dict[str, str | None]:
-        """Let the row show its message, where the person has not said how tall it is."""
-        wanted = row_height(result.texts[_MESSAGE], _MESSAGE_WIDTH)
-        if wanted is None or attributes.get("customHeight") in TRUE or float(attributes.get("ht", "0")) >= wanted:
-            return {}
-        return {"ht": f"{wanted:g}"}
 
     # Around the rows ----------------------------------------------------------------------------------------------
 
@@ -307,16 +329,25 @@ class DataSheet(SheetPart):
                 (begin, with_attributes(tag, min=str(begin), max=str(end))) for begin, end in parts if begin <= end
             ]
             new -= set(range(first, last + 1)) if self._columns.came_back else set()
+        widths = self._widths() if new else []
         for column in new:
-            width = self._width(self._columns.places.index(column))
+            width = widths[self._columns.places.index(column)]
             ranges.append((column, f'<{p}col min="{column}" max="{column}" width="{width}" customWidth="1"/>'))
         return f"<{p}cols>{''.join(tag for _, tag in sorted(ranges))}</{p}cols>" if ranges else ""
 
-    def _width(self, which: int) -> int:
-        texts = (results_layout.result_texts(row)[which] for row in self._report.rows)
-        content = max(map(longest_line, texts), default=0) + 2
-        header = len(self._report.mapped.prefix + RESULT_COLUMNS[which]) + _FILTER_BUTTON
-        return min(max(content, header, _NARROWEST), _MESSAGE_WIDTH if which == _MESSAGE else _WIDEST)
+    def _widths(self) -> list[int]:
+        """How wide our columns are: many rows say the same."""
+        said: list[set[str]] = [set() for _ in RESULT_COLUMNS]
+        for row in self._report.rows:
+            for texts, text in zip(said, results_layout.result_texts(row), strict=True):
+                texts.add(text)
+        widths = []
+        for which, texts in enumerate(said):
+            content = max(map(longest_line, texts), default=0) + 2
+            header = len(self._report.mapped.prefix + RESULT_COLUMNS[which]) + _FILTER_BUTTON
+            most = _MESSAGE_WIDTH if which == _MESSAGE else _WIDEST
+            widths.append(min(max(content, header, _NARROWEST), most))
+        return widths
 
     def _extended(self, area: str) -> str:
         """The filter's area, over our columns too where it begins at the header."""
@@ -335,6 +366,30 @@ class DataSheet(SheetPart):
         rows = next(element.end for element in self._elements if self._local(element) == "sheetData")
         behind = (e.start for e in self._elements if e.start >= rows and self._local(e) in _BEHIND_DRAWING)
         return next(behind, self._root.end)
+
+
+class InTurn(Generic[T]):
+    """Things of rows, which are asked for from the top to the bottom."""
+
+    def __init__(self, things: Iterable[tuple[int, T]]) -> None:
+        self._things = iter(things)
+        self._next = next(self._things, None)
+
+    def at(self, number: int) -> T | None:
+        """What there is for this row."""
+        while self._next is not None and self._next[0] < number:
+            self._next = next(self._things, None)
+        return self._next[1] if self._next is not None and self._next[0] == number else None
+
+
+@lru_cache(_MOST_KNOWN)
+def _row_tag(p: str, attributes: str, wanted: float | None) -> str:
+    """A row's tag that lets it show its message, where the person has not said how tall it is."""
+    found = attributes_of(attributes)
+    changes: dict[str, str | None] = {"spans": None} if "spans" in found else {}
+    if wanted is not None and found.get("customHeight") not in TRUE and float(found.get("ht", "0")) < wanted:
+        changes["ht"] = f"{wanted:g}"
+    return with_attributes(f"<{p}row{attributes}>", **changes)
 
 
 def text_cell(p: str, place: str, text: str, style: int) -> str:

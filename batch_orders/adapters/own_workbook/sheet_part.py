@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from openpyxl.utils import column_index_from_string, range_boundaries
@@ -18,11 +19,13 @@ from batch_orders.adapters.own_workbook.markup import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     # What becomes of a row, by its tag, number and cells: the whole row, or None for what is to stay as it is.
     RowEdit = Callable[[re.Match[str], int, str], str | None]
 
+_MOST_KNOWN = 1024
+_PLACE = re.compile(r"""\sr=["']([A-Z]{1,3})(\d+)["']""")
 TRUE = frozenset({"1", "true"})
 
 
@@ -37,25 +40,24 @@ class SheetPart:
         if not self._has("sheetData"):
             raise UnexpectedLayoutError("no rows")
 
-    def _edited_rows(
-        self, start: int, end: int, edit: Callable[[re.Match[str], int, str], str | None]
-    ) -> Iterator[str]:
-        """The rows between these places, and what stands around them."""
-        text = self._root.text
+    def _edited_rows(self, blocks: Iterable[str], edit: RowEdit) -> Iterator[str]:
+        """The rows in these blocks, and what stands around them. A block ends behind a row."""
         row = re.compile(rf"<{self._p}row((?:\s[^>]*?)?)(/?)>")
         closing = f"</{self._p}row>"
         number_of = re.compile(r"""\sr=["'](\d+)["']""")
-        position = start
-        while (tag := row.search(text, position, end)) is not None:
-            stop = tag.end() if tag[2] else text.index(closing, tag.end(), end)
-            found = number_of.search(tag[1])
-            if found is None:
-                raise UnexpectedLayoutError("a row without a number")
-            yield text[position : tag.start()]
-            position = stop if tag[2] else stop + len(closing)
-            edited = edit(tag, int(found[1]), text[tag.end() : stop])
-            yield text[tag.start() : position] if edited is None else edited
-        yield text[position:end]
+        for text in blocks:
+            position, parts = 0, []
+            while (tag := row.search(text, position)) is not None:
+                stop = tag.end() if tag[2] else text.index(closing, tag.end())
+                found = number_of.search(tag[1])
+                if found is None:
+                    raise UnexpectedLayoutError("a row without a number")
+                parts.append(text[position : tag.start()])
+                position = stop if tag[2] else stop + len(closing)
+                edited = edit(tag, int(found[1]), text[tag.end() : stop])
+                parts.append(text[tag.start() : position] if edited is None else edited)
+            parts.append(text[position:])
+            yield "".join(parts)
 
     def _cells(self, number: int, body: str) -> dict[int, str]:
         cells: dict[int, str] = {}
@@ -68,7 +70,7 @@ class SheetPart:
         return cells
 
     def _column(self, number: int, attributes: str) -> int:
-        found = re.search(r"""\sr=["']([A-Z]{1,3})(\d+)["']""", attributes)
+        found = _PLACE.search(attributes)
         if found is None or int(found[2]) != number:
             raise UnexpectedLayoutError("a cell without a place")
         return column_index_from_string(found[1])
@@ -98,10 +100,13 @@ def row_style(attributes: str) -> int:
 
 def inline_cell(p: str, place: str, text: str, style: int) -> str:
     """A cell that holds this text as text, whatever it starts with; `text` is one that XML can hold."""
+    return f'<{p}c r="{place}"{_behind_place(p, text, style)}'
+
+
+@lru_cache(_MOST_KNOWN)
+def _behind_place(p: str, text: str, style: int) -> str:
     words = escaped(text)
-    return (
-        f'<{p}c r="{place}" s="{style}" t="inlineStr"><{p}is><{p}t xml:space="preserve">{words}</{p}t></{p}is></{p}c>'
-    )
+    return f' s="{style}" t="inlineStr"><{p}is><{p}t xml:space="preserve">{words}</{p}t></{p}is></{p}c>'
 
 
 def boundaries(area: str) -> tuple[int, int, int, int]:
@@ -115,10 +120,16 @@ def boundaries(area: str) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def with_edits(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
-    """The text with something else between these places; they come in order, and do not overlap."""
-    parts, position = [], 0
+def edited(text: str, edits: Iterable[tuple[int, int, Iterable[str]]]) -> Iterator[str]:
+    """The text with something else (in pieces) between these places; they come in order, and do not overlap."""
+    position = 0
     for start, end, new in edits:
-        parts += [text[position:start], new]
+        yield text[position:start]
+        yield from new
         position = end
-    return "".join([*parts, text[position:]])
+    yield text[position:]
+
+
+def with_edits(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """The same at once."""
+    return "".join(edited(text, ((start, end, [new]) for start, end, new in edits)))

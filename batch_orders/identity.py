@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import hashlib
 import hmac
-import json
 import re
 import unicodedata
 from json.encoder import encode_basestring_ascii
@@ -19,10 +18,16 @@ from typing import TYPE_CHECKING
 import idna
 
 from batch_orders.characters import narrow, without_invisible
+from batch_orders.models import Contents
 
 if TYPE_CHECKING:
-    from batch_orders.models import Account, Contents
+    from batch_orders.models import Account
 
+# The fields of an order's contents in the order of their names, around its items; and all of them as a JSON object, to
+# the letter as `json.dumps(…, sort_keys=True)` writes it.
+_FIELDS = sorted(field.name for field in dataclasses.fields(Contents))
+_BEFORE, _AFTER = _FIELDS[: _FIELDS.index("items")], _FIELDS[_FIELDS.index("items") + 1 :]
+_CANONICAL = "{" + ", ".join(f'"{name}": %s' for name in _FIELDS) + "}"
 _WHOLE_NUMBER = re.compile(r"([0-9]+)\.0+\Z")
 
 
@@ -71,8 +76,8 @@ def order_key(account: Account, employee: str, reference: str) -> str:
     `employee` and `reference` are normalised (see above).
     """
     # A JSON array cannot be confused by separators inside the parts.
-    message = json.dumps([account.id, employee, reference], ensure_ascii=True)
-    return hmac.new(account.secret, message.encode(), hashlib.sha256).hexdigest()
+    message = _array(account.id, employee, reference)
+    return hmac.digest(account.secret, message.encode(), "sha256").hex()
 
 
 def full_name(contents: Contents) -> str:
@@ -120,9 +125,11 @@ def content_hash(contents: Contents) -> str:
     when the title has left the catalog.
     """
     items = sorted([squeeze(item.product_title), squeeze(item.quantity)] for item in contents.items)
-    names = [each.name for each in dataclasses.fields(contents) if each.name != "items"]
-    canonical = {name: squeeze(getattr(contents, name)) for name in names} | {"items": items}
-    return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
+    before, after = (
+        [encode_basestring_ascii(squeeze(getattr(contents, name))) for name in names] for names in (_BEFORE, _AFTER)
+    )
+    listed = f"[{', '.join([_array(*item) for item in items])}]"
+    return hashlib.sha256((_CANONICAL % (*before, listed, *after)).encode()).hexdigest()
 
 
 def squeeze(text: str) -> str:

@@ -421,6 +421,11 @@ class Mapped:
         sources = self.sources.get(column, ())
         return self.own_values(sources[0]) if sources else [""] * len(self.rows)
 
+    def own_position(self, column: Column) -> int | None:
+        """The position of the sheet's column that is our column as it stands; None where there is no such."""
+        sources = self.sources.get(column, ())
+        return sources[0] if sources and self.one_line_per_row and column not in self.texts else None
+
     def own_values(self, position: int) -> list[str]:
         """What stands in the sheet's column at this position, for each line."""
         values: list[str] = self.sheet.frame[position].tolist()
@@ -454,6 +459,10 @@ class Mapped:
         """The numbers of the lines' rows, each once."""
         return tuple(dict.fromkeys(map(self.row_number, lines)))
 
+    def positions(self, lines: tuple[int, ...]) -> tuple[int, ...]:
+        """The positions of the lines' rows, each once."""
+        return lines if self.one_line_per_row else tuple(dict.fromkeys(self.rows[line] for line in lines))
+
     def lines_by_number(self) -> dict[int, list[int]]:
         """The lines of each row, by its number."""
         lines: dict[int, list[int]] = {}
@@ -468,10 +477,16 @@ class Mapped:
         if len(sources) > 1:
             frame = self.sheet.frame
             sources = tuple(position for position in sources if str(frame.iloc[row, position]).strip()) or sources[:1]
+        if len(sources) == 1:
+            return (self.sheet.cell(row, sources[0]),)
         return tuple(self.sheet.cell(row, position) for position in sources)
 
     def cells_of(self, lines: Iterable[int], column: Column) -> tuple[Cell, ...]:
         """The cells that the lines' values come from, each once."""
+        sources = self.sources.get(column, ())
+        if len(sources) == 1 and column not in self.places:
+            position = self.sheet.first_column + sources[0]
+            return tuple(Cell(number, position) for number in self.row_numbers(lines))
         return tuple(dict.fromkeys(cell for line in lines for cell in self.cells(line, column)))
 
     def lacks_items(self, line: int) -> bool:

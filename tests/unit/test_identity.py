@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import hmac
 import json
 import unicodedata
 
@@ -114,6 +116,21 @@ def test_key_tells_its_parts_apart() -> None:
     }
     assert len(keys) == 5
     assert all(len(key) == 64 for key in keys)
+
+
+@given(st.text(), st.text(), st.lists(st.tuples(st.text(), st.text())))
+def test_keys_and_hashes_stay_what_ledgers_have(one: str, other: str, items: list[tuple[str, str]]) -> None:
+    """To the bit: they are of JSON as Python's own encoder writes it, which ledgers have had from the first day."""
+    message = json.dumps([_ACCOUNT.id, one, other], ensure_ascii=True)
+    assert identity.order_key(_ACCOUNT, one, other) == hmac.new(b"0" * 32, message.encode(), "sha256").hexdigest()
+    contents = dataclasses.replace(
+        _CONTENTS, items=tuple(LineItem(*item) for item in items), lastname=one, expedite_shipping=other
+    )
+    canonical = {field.name: getattr(contents, field.name) for field in dataclasses.fields(contents)}
+    squeezed = {name: identity.squeeze(text) for name, text in canonical.items() if name != "items"}
+    squeezed["items"] = sorted([identity.squeeze(title), identity.squeeze(quantity)] for title, quantity in items)
+    expected = hashlib.sha256(json.dumps(squeezed, sort_keys=True).encode()).hexdigest()
+    assert identity.content_hash(contents) == expected
 
 
 def test_content_hash_ignores_order_and_spacing() -> None:

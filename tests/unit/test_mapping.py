@@ -193,6 +193,19 @@ def test_half_an_item_is_told(title: str, quantity: str, column: Column, cell: C
     assert [(f.code, f.column, f.cells) for f in checked.findings] == [(FindingCode.REQUIRED, column, (cell,))]
 
 
+def test_the_cells_and_rows_of_lines_are_those_of_each() -> None:
+    """Each once and in order, where lines and rows are the same as where they are not."""
+    two = _NO_ITEMS | {"Computer": "Laptop", "Mice": "1"}
+    person = _PERSON | {"product_title": "Mouse", "quantity": "1"}
+    plain = map_columns(make_sheet(list(person), [list(person.values())] * 3))
+    for mapped in (_mapped(_ITEMS, two, _NO_ITEMS, two), plain):
+        for lines in ((), (2,), (2, 1, 2), tuple(range(len(mapped.rows)))):
+            assert mapped.positions(tuple(dict.fromkeys(lines))) == tuple(dict.fromkeys(mapped.rows[n] for n in lines))
+            for column in Column:
+                each = dict.fromkeys(cell for line in lines for cell in mapped.cells(line, column))
+                assert mapped.cells_of(lines, column) == tuple(each)
+
+
 def test_a_row_without_items_is_told_once() -> None:
     """It is not lost, and not ordered."""
     checked = validate(_mapped(_ITEMS, _NO_ITEMS, _NO_ITEMS | {"email": "b@example.com", "Mice": "1"}), _CATALOG)

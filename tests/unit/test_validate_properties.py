@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -223,6 +225,25 @@ def test_a_frame_of_another_kind_is_a_bug() -> None:
 
     with pytest.raises(SchemaErrors):
         list(failures(order_schema(["holds"]), pd.DataFrame({"holds": [0, 1]})))
+
+
+def test_pandera_is_loaded_only_where_something_fails() -> None:
+    """It takes longer to load than most sheets to check."""
+    code = (
+        "import sys\n"
+        "from tests.unit.test_validate_properties import _CATALOG, _HEADERS, _address\n"
+        "from batch_orders.stages.validate import validate\n"
+        "from tests.builders import make_mapped, make_sheet\n"
+        "row = dict(email='ana@example.com', firstname='Ana', lastname='Sample', phone_number='+12125550142',\n"
+        "           shipping_address='1 Main Street', shipping_city='Town', product_title='Dock', quantity='1')\n"
+        "row |= _address('US')\n"
+        "for quantity in ('1', 'two'):\n"
+        "    row['quantity'] = quantity\n"
+        "    checked = validate(make_mapped(make_sheet(_HEADERS, [[row.get(h, '') for h in _HEADERS]])), _CATALOG)\n"
+        "    print(len(checked.findings), 'pandera' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "False", "1", "True"]
 
 
 _LOCALS = st.text(alphabet="aZ9_+-.@ !\"'é%", max_size=70)

@@ -12,6 +12,7 @@ A bad row is data, never an exception: it comes out with its findings. Pure; whe
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -21,16 +22,16 @@ from batch_orders.errors import SheetError
 from batch_orders.messages import findings as messages
 from batch_orders.messages import sheets as sheet_messages
 from batch_orders.messages.outcomes import COLUMN_NAMES
-from batch_orders.models import Checked, Column, Finding, FindingCode, Severity
+from batch_orders.models import ONCE_PER_ORDER, Checked, Column, Finding, FindingCode, Severity
 from batch_orders.stages.validate.asides import aside_findings, asides, but_about
 from batch_orders.stages.validate.example import example_findings
 from batch_orders.stages.validate.invisible import invisible_findings
 from batch_orders.stages.validate.oddities import odd_findings, without_echoes
 from batch_orders.stages.validate.orders import (
     grouped,
-    inherited,
     needs_zip,
     order_findings,
+    shared,
     with_inheritance,
 )
 from batch_orders.stages.validate.places import STRICT, effective_country
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 
     from batch_orders.models import Catalog, Mapped
     from batch_orders.stages.validate.complaints import Values
+    from batch_orders.stages.validate.orders import Grouped
     from batch_orders.stages.validate.repair import Phones
-from batch_orders.stages.validate.orders import Grouped
 
 __all__ = ["validate"]
 
@@ -66,37 +67,44 @@ def validate(mapped: Mapped, catalog: Catalog, *, dates: bool = False) -> Checke
     phones: Phones = {}
     own = repair_places(own, countries, phones)
     unreadable = {key: complaint for key, (_, complaint) in phones.items() if complaint}
-    own = restore_zips(mapped, own, inherited(own[Column.SHIPPING_STATE], grouping.orders), countries)
+    own = restore_zips(mapped, own, shared(own[Column.SHIPPING_STATE], grouping).inherited, countries)
+    columns = {column: shared(own[column], grouping) for column in ONCE_PER_ORDER}
     # Inherited from a row whose country cannot be told, a value is put right by the country of the row that has it now.
-    whole = repair_places(with_inheritance(own, grouping.orders), countries, phones)
+    whole = repair_places(with_inheritance(own, columns), countries, phones)
     _refuse_lacking_columns(mapped, countries)
     odd = [*odd_findings(mapped), *invisible_findings(mapped, raw, own, catalog)]
     found = (
         *repair_findings(mapped, raw, own),
         *row_findings(mapped, catalog, own=own, whole=whole, countries=countries, phones=unreadable, dates=dates),
-        *order_findings(mapped, grouping, own=own, countries=countries, dates=dates),
+        *order_findings(mapped, grouping, columns, own=own, countries=countries, dates=dates),
         *example_findings(mapped, own),
     )
     no_orders = asides(mapped, own, catalog)
     findings = [*but_about((*mapped.findings, *without_echoes(found, odd)), no_orders), *odd]
     findings += without_echoes(aside_findings(mapped, no_orders), odd)
-    return Checked(mapped=mapped, frame=_frame(whole, grouping), findings=_in_order(findings))
+    return Checked(mapped=mapped, frame=_frame(mapped, raw, whole, grouping), findings=_in_order(findings))
 
 
 def _countries(own: Values, grouping: Grouped) -> list[str]:
     """The country that each row's rules go by; "" where the order has none, or one that cannot be told."""
-    values = inherited(own[Column.SHIPPING_COUNTRY], grouping.orders)
+    values = shared(own[Column.SHIPPING_COUNTRY], grouping).inherited
     known = {value: effective_country(value) for value in set(values)}
     return [known[value] for value in values]
 
 
-def _frame(whole: Values, grouping: Grouped) -> pd.DataFrame:
-    """The checked rows, as models.Checked describes them."""
+def _frame(mapped: Mapped, raw: Values, whole: Values, grouping: Grouped) -> pd.DataFrame:
+    """The checked rows, as models.Checked describes them; a column that is just the sheet's is not copied."""
+
+    def texts(column: Column, values: list[str]) -> pd.Series[str]:
+        position = mapped.own_position(column) if values is raw[column] else None
+        return pd.Series(values, dtype=str) if position is None else mapped.sheet.frame[position]
+
     signature = Column.IS_SIGNATURE_REQUIRED
-    columns = {column.value: values for column, values in whole.items()}
-    columns[signature.value] = [answer or "no" for answer in whole[signature]]
-    columns |= {"employee": grouping.employees, "reference": grouping.references}
-    return pd.DataFrame(columns, dtype=str)
+    answered = whole | {signature: [answer or "no" for answer in whole[signature]]}
+    columns = {column.value: texts(column, values) for column, values in answered.items()}
+    columns["employee"] = pd.Series(grouping.employees, dtype=str)
+    columns["reference"] = pd.Series(grouping.references, dtype=str)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -107,7 +115,8 @@ def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         return finding.rows[0] if finding.rows else 0, column, _CODE_RANK[finding.code], finding.message
 
     # What is wrong with a row is found at each of its lines.
-    return tuple(sorted(dict.fromkeys(findings), key=place))
+    together = itertools.groupby(sorted(findings, key=place), key=place)
+    return tuple(itertools.chain.from_iterable(dict.fromkeys(same) for _, same in together))
 
 
 def _refuse_lacking_columns(mapped: Mapped, countries: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders.messages.mappings import from_mapping, made_by_mapping
@@ -33,18 +34,25 @@ class Complaint(NamedTuple):
 
 def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
     """The complaint as a finding about these lines; it has no cells where the sheet lacks the column."""
+    is_one = len(lines) == 1
     note = "" if complaint.severity is Severity.REPAIR else _told_by_mapping(mapped, column, lines[0])
     return Finding(
         code=code,
         severity=complaint.severity,
         message=complaint.message + note,
         column=column,
-        rows=mapped.row_numbers(lines),
-        cells=mapped.cells_of(lines, column),
+        rows=_alone(mapped.row_number(lines[0])) if is_one else mapped.row_numbers(lines),
+        cells=mapped.cells(lines[0], column) if is_one else mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
         undecided=complaint.undecided,
         fact=complaint.fact and complaint.fact + note,
     )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _alone(row: int) -> tuple[int]:
+    """The row as the only one: the same object for all findings about it, which may be several for each row."""
+    return (row,)
 
 
 def _told_by_mapping(mapped: Mapped, column: Column, line: int) -> str:

@@ -36,9 +36,10 @@ def invisible_findings(mapped: Mapped, raw: Values, own: Values, catalog: Catalo
     """
     listed = {*catalog.stock, *catalog.shipping_options}
     for column in Column:
-        for line, text in enumerate(raw[column]):
-            character = deceptive(text)
-            if character and text not in listed:
+        deceives = {text: character for text in set(raw[column]) - listed if (character := deceptive(text))}
+        for line, text in enumerate(raw[column] if deceives else ()):
+            character = deceives.get(text, "")
+            if character:
                 name = f"U+{ord(character):04X}, {unicodedata.name(character, 'unnamed').lower()}"
                 suggestions = (own[column][line],) if own[column][line] else ()
                 complaint = Complaint(messages.invisible(name, suggestions), suggestions)

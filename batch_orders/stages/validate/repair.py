@@ -18,7 +18,7 @@ from batch_orders.stages.validate.complaints import Complaint, Values, finding
 from batch_orders.stages.validate.dates import read_date
 from batch_orders.stages.validate.places import COUNTRIES, STRICT, postal_rules
 from batch_orders.stages.validate.rules import is_mended_phone, read_phone, with_zeros_of_state
-from batch_orders.stages.validate.texts import clean, fold, squeeze
+from batch_orders.stages.validate.texts import clean, each, fold, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -58,7 +58,7 @@ def repair(raw: Values, catalog: Catalog, *, dates: bool = False) -> Values:
         Column.PRODUCT_TITLE: _as_listed(catalog.stock),
         Column.EXPEDITE_SHIPPING: _as_listed(catalog.shipping_options),
     } | ({Column.START_DATE: lambda text: read_date(text)[0]} if dates else {})
-    return {column: _each(own.get(column, clean), values) for column, values in raw.items()}
+    return {column: each(own.get(column, clean), values) for column, values in raw.items()}
 
 
 def repair_places(own: Values, countries: Sequence[str], phones: Phones) -> Values:
@@ -94,8 +94,8 @@ def repair_findings(mapped: Mapped, raw: Values, own: Values) -> Iterator[Findin
     for column, sources in mapped.sources.items():
         if not sources or column in _WITHOUT_MENTION:
             continue
-        for line, (before, after) in enumerate(zip(raw[column], own[column], strict=True)):
-            if before != after and after and unicodedata.normalize("NFC", before) != after:
+        for line, before, after in _changed(raw[column], own[column]):
+            if after and unicodedata.normalize("NFC", before) != after:
                 complaint = Complaint(messages.repaired(before, after), severity=Severity.REPAIR)
                 yield finding(mapped, FindingCode.REPAIRED, column, [line], complaint)
     yield from _mended_phones(mapped, raw, own)
@@ -105,10 +105,19 @@ def repair_findings(mapped: Mapped, raw: Values, own: Values) -> Iterator[Findin
 def _mended_phones(mapped: Mapped, raw: Values, own: Values) -> Iterator[Finding]:
     """Phone numbers that were more than written in another way: a spreadsheet's number, or characters put right."""
     column = Column.PHONE_NUMBER
-    for line, (before, after) in enumerate(zip(raw[column], own[column], strict=True)):
-        if before != after and after and is_mended_phone(before, _narrow(before)):
+    mended = {before: is_mended_phone(before, _narrow(before)) for before in set(raw[column])}
+    for line, before, after in _changed(raw[column], own[column]) if any(mended.values()) else ():
+        if after and mended[before]:
             complaint = Complaint(messages.repaired(before, after), severity=Severity.REPAIR)
             yield finding(mapped, FindingCode.REPAIRED, column, [line], complaint)
+
+
+def _changed(raw: list[str], own: list[str]) -> Iterator[tuple[int, str, str]]:
+    """Where the two differ: the line, and what it was before and after."""
+    if raw is own:
+        return iter(())
+    both = zip(raw, own, strict=True)
+    return ((line, before, after) for line, (before, after) in enumerate(both) if before != after)
 
 
 def _zeros_of_the_format(mapped: Mapped, raw: Values) -> Iterator[Finding]:
@@ -134,16 +143,11 @@ def _is_number(value: Value) -> bool:
     return isinstance(value.value, int | float) and not isinstance(value.value, bool)
 
 
-def _each(function: Callable[[str], str], values: Sequence[str]) -> list[str]:
-    """The function of each value, worked out once per distinct one."""
-    known = {value: function(value) for value in set(values)}
-    return [known[value] for value in values]
-
-
-def _each_in(function: Callable[[str, str], str], values: Sequence[str], countries: Sequence[str]) -> list[str]:
-    keys = list(zip(values, countries, strict=True))
-    known = {key: function(*key) for key in set(keys)}
-    return [known[key] for key in keys]
+def _each_in(function: Callable[[str, str], str], values: list[str], countries: Sequence[str]) -> list[str]:
+    """The same for a function of a value and its country."""
+    made = {key: function(*key) for key in set(zip(values, countries, strict=True))}
+    changed = {key: new for key, new in made.items() if new != key[0]}
+    return [changed.get(key, key[0]) for key in zip(values, countries, strict=True)] if changed else values
 
 
 def _narrow(text: str) -> str:

@@ -46,9 +46,15 @@ class _Rule:
         self._judged_by = judged_by
         self._known: dict[tuple[str, ...], Complaint | None] = {}
 
+    def holds(self) -> list[bool]:
+        """Whether the rule has nothing to say, for each row."""
+        distinct = set(zip(*self._judged_by, strict=True))
+        self._known = {key: complaint for key in distinct if (complaint := self._judge(*key)) is not None}
+        return [key not in self._known for key in zip(*self._judged_by, strict=True)]
+
     def complaint(self, row: int) -> Complaint | None:
         """What the rule says about the row at this position."""
-        key = tuple(values[row] for values in self._judged_by)
+        key = tuple([values[row] for values in self._judged_by])
         if key not in self._known:
             self._known[key] = self._judge(*key)
         return self._known[key]
@@ -76,7 +82,7 @@ def row_findings(
         on_several["is a date"] = judge
     frame = pd.DataFrame({column.value: own[column] for column in _CHECKED_AS_TEXT}, dtype=str)
     for name, rule in on_several.items():
-        frame[name] = [rule.complaint(row) is None for row in range(len(frame))]
+        frame[name] = rule.holds()
     known = on_one_column | on_several
     for row, name in failures(row_schema(catalog, on_several), frame):
         rule = known[name]

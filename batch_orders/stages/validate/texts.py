@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, process
 from batch_orders.characters import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 # What word processors put around a value; a quotation mark within it is part of it.
 _QUOTES = "\u2018-\u201f\u00ab\u00bb\u2039\u203a"
@@ -45,7 +45,14 @@ def squeeze(text: str) -> str:
 def fold(text: str) -> str:
     """Letters and digits only, without case and accents: "Québec" and "QUEBEC" are one."""
     decomposed = unicodedata.normalize("NFKD", text.replace("&", " and ").casefold())
-    return "".join(character for character in decomposed if character.isalnum())
+    return "".join(filter(str.isalnum, decomposed))
+
+
+def each(function: Callable[[str], str], values: list[str]) -> list[str]:
+    """The function of each value, worked out once per distinct one; the same list where it changes none of them."""
+    made = {value: function(value) for value in set(values)}
+    changed = {value: new for value, new in made.items() if new != value}
+    return [changed.get(value, value) for value in values] if changed else values
 
 
 class Choices:

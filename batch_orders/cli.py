@@ -1051,7 +1051,7 @@ def _show_report(
     if common.as_json or report.exit_code or not silent:
         paths = {"results": str(results) if results else None, "failed": str(failed) if failed else None}
         trouble = (error.message, error.hint) if error else None
-        text = terminal.report_text(report, results, failed, check=check)
+        text = "" if common.as_json else terminal.report_text(report, results, failed, check=check)
         _print(common, document(report, **paths, error=trouble), text)
     return report.exit_code
 
@@ -1088,11 +1088,13 @@ def _print(common: Common, document: dict[str, Any], text: str) -> None:
 
 
 def _print_json(document: dict[str, Any]) -> None:
-    import json  # noqa: PLC0415 - costly
+    from batch_orders.messages.documents import written  # noqa: PLC0415 - costly
 
     # A terminal or pipe that cannot take every character gets JSON's own escapes instead.
     plain = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
-    click.echo(json.dumps(document, ensure_ascii=plain, indent=2))
+    for piece in written(document, is_ascii=plain):
+        click.echo(piece, nl=False)
+    click.echo()
 
 
 # Errors → text and exit code ------------------------------------------------------------------------------------

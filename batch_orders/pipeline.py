@@ -359,14 +359,19 @@ class _Submission:
         try:
             ledger.note_release(run_id, self._planned.released)
             # Should the process die on the way, the results can be rebuilt from here.
-            ledger.save_report(run_id, reporting.freeze(self.report({})))
+            report = self.report({})
+            ledger.save_report(run_id, reporting.freeze(report))
+            # Where nothing is to be sent it all stands as it was planned; else this one is large, and of no use.
+            as_planned = None if self._to_send else report
+            del report
             ended = await self._place(careful=careful)
         except BaseException:
             ledger.end_run(run_id, UNEXPECTED)
             raise
-        done = self.report(ended)
+        done = self.report(ended) if as_planned is None or judging.stop else as_planned
         try:
-            ledger.save_report(run_id, reporting.freeze(done))
+            if done is not as_planned:
+                ledger.save_report(run_id, reporting.freeze(done))
             ledger.end_run(run_id, done.exit_code)
         except BatchOrdersError as error:
             # What was ordered is told all the same: the results sheet may be the only place that has it whole.

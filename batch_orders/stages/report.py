@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -69,17 +71,22 @@ def report(
     rows: list[ResultRow | None] = [None] * len(mapped.sheet.row_numbers)
     results: list[OrderResult] = []
     carried = _numbers_unknown(plan.findings, mapped)
+    not_sent = _result_row(unsent, run_id)  # one for all the rows that say it
     for decision in plan.decisions:
         outcome = decision.settled or ended.get(decision.key or "", unsent)
-        for line, result in zip(decision.order.lines, _lines_of(decision, outcome, run_id), strict=True):
+        said = not_sent if outcome is unsent else _result_row(outcome, run_id)
+        for line, result in zip(decision.order.lines, _lines_of(decision, said, run_id or ""), strict=True):
             row = mapped.rows[line]
-            # Else the results would no longer say that the row was ordered, and submitting them would order again.
-            kept = dataclasses.replace(result, order_number=result.order_number or carried.get(row, ""))
-            rows[row] = _folded(rows[row], kept)
-        results.append(_order_result(decision, outcome, mapped))
+            if row in carried and not result.order_number:
+                # Else the results would no longer say that the row was ordered, and submitting them would order again.
+                result = dataclasses.replace(result, order_number=carried[row])  # noqa: PLW2901 - with its number
+            rows[row] = _folded(rows[row], result)
+        results.append(_order_result(decision, outcome, mapped, is_kept=run_id is not None))
     findings = _as_they_stand(plan.findings, rows, mapped)
-    notes = _warnings_by_row(findings, mapped)
-    rows = [result and _with_notes(result, notes[row]) for row, result in enumerate(rows)]
+    with_notes = functools.cache(_with_notes)  # one for all the rows that say the same
+    for row, notes in _warnings_by_row(findings, mapped).items():
+        noted = rows[row]
+        rows[row] = noted and with_notes(noted, tuple(notes))
     for row, message in _loose(plan, mapped):
         number = _number_said(mapped, row)  # whose it is shows when the e-mail is there
         rows[row] = ResultRow(status=RowStatus.INVALID, order_number=number, message=message, run_id=run_id or "")
@@ -106,10 +113,11 @@ def _folded(one: ResultRow | None, other: ResultRow) -> ResultRow:
     return dataclasses.replace(first, message=" ".join(dict.fromkeys([one.message, other.message])))
 
 
-def _lines_of(decision: Decision, outcome: Outcome, run_id: str | None) -> Iterable[ResultRow]:
+def _lines_of(decision: Decision, said: ResultRow, run_id: str) -> Sequence[ResultRow]:
+    """What each of the order's lines says: the same (`said`), unless it is blocked."""
     if decision.blocked:
-        return [ResultRow(status=status, message=message, run_id=run_id or "") for status, message in decision.blocked]
-    return [_result_row(outcome, run_id)] * len(decision.order.lines)
+        return [ResultRow(status=status, message=message, run_id=run_id) for status, message in decision.blocked]
+    return [said] * len(decision.order.lines)
 
 
 def _result_row(outcome: Outcome, run_id: str | None) -> ResultRow:
@@ -122,7 +130,8 @@ def _result_row(outcome: Outcome, run_id: str | None) -> ResultRow:
     )
 
 
-def _order_result(decision: Decision, outcome: Outcome, mapped: Mapped) -> OrderResult:
+def _order_result(decision: Decision, outcome: Outcome, mapped: Mapped, *, is_kept: bool) -> OrderResult:
+    """What is said of the order; what it holds is told, as a hash, only where the report is kept for later."""
     status, message = outcome.status, outcome.message
     if decision.blocked:
         status, message = min(decision.blocked, key=lambda blocked: _ORDER_OF_STATUSES[blocked[0]])
@@ -130,32 +139,31 @@ def _order_result(decision: Decision, outcome: Outcome, mapped: Mapped) -> Order
         key=decision.key,
         email=decision.order.email,
         order_reference=decision.order.order_reference,
-        rows=tuple(dict.fromkeys(mapped.rows[line] for line in decision.order.lines)),
+        rows=mapped.positions(decision.order.lines),
         status=status,
         order_number=None if decision.blocked else outcome.order_number,
         message=message,
         attempts=0 if decision.blocked else outcome.attempts,
-        content_hash=identity.content_hash(decision.order.contents),
+        content_hash=identity.content_hash(decision.order.contents) if is_kept else "",
     )
 
 
 def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, str]]:
     """Rows without an e-mail belong to no order; their findings say so."""
-    numbers = mapped.sheet.row_numbers
-    messages: dict[int, list[str]] = defaultdict(list)
-    for finding in plan.findings:
+    rows = mapped.positions(plan.loose_lines)
+    messages: dict[int, list[str]] = {mapped.sheet.row_numbers[row]: [] for row in rows}
+    for finding in plan.findings if rows else ():
         if finding.severity is Severity.ERROR:
             for number in finding.rows:
-                messages[number].append(finding.message)
-    rows = dict.fromkeys(mapped.rows[line] for line in plan.loose_lines)
-    return [(row, " ".join(dict.fromkeys(messages[numbers[row]]))) for row in rows]
+                if number in messages:
+                    messages[number].append(finding.message)
+    return zip(rows, (" ".join(dict.fromkeys(told)) for told in messages.values()), strict=True)
 
 
 def _numbers_unknown(findings: Sequence[Finding], mapped: Mapped) -> dict[int, str]:
     """By position, the order numbers of the sheet that the ledger does not know."""
     numbers = {number for f in findings if f.code is FindingCode.UNKNOWN_HISTORY for number in f.rows}
-    rows = enumerate(mapped.sheet.row_numbers)
-    return {row: _number_said(mapped, row) for row, number in rows if number in numbers}
+    return {row: _number_said(mapped, row) for row in (_position(mapped, number) for number in sorted(numbers))}
 
 
 def _number_said(mapped: Mapped, row: int) -> str:
@@ -167,12 +175,11 @@ def _as_they_stand(
     findings: Iterable[Finding], rows: Sequence[ResultRow | None], mapped: Mapped
 ) -> tuple[Finding, ...]:
     """The findings as they hold after the run: once an order is sent, nobody mends it in the sheet."""
-    position = {number: row for row, number in enumerate(mapped.sheet.row_numbers)}
 
     def told(finding: Finding) -> Finding:
-        results = [result for number in finding.rows if (result := rows[position[number]]) is not None]
+        results = [result for number in finding.rows if (result := rows[_position(mapped, number)]) is not None]
         statuses = {result.status for result in results}
-        if not finding.fact or not statuses or not statuses <= _SENT:
+        if not statuses or not statuses <= _SENT:
             return finding
         numbers = dict.fromkeys(result.order_number for result in results if result.order_number)
         message = finding.fact
@@ -180,24 +187,26 @@ def _as_they_stand(
             message = finding_messages.sent_like_this(finding.fact, list(numbers))
         return dataclasses.replace(finding, afterwards=message)
 
-    return tuple(map(told, findings))
+    return tuple(told(finding) if finding.fact else finding for finding in findings)
+
+
+def _position(mapped: Mapped, number: int) -> int:
+    """The position of the row with this number, as Excel shows it."""
+    return bisect_left(mapped.sheet.row_numbers, number)
 
 
 def _warnings_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
-    position = {number: row for row, number in enumerate(mapped.sheet.row_numbers)}
     warnings: dict[int, list[str]] = defaultdict(list)
     for finding in findings:
         if finding.severity is Severity.WARNING:
             # A merged area may be as long as the sheet: it is told where its value stands.
             about = finding.rows[:1] if finding.code is FindingCode.MERGED_CELLS else finding.rows
             for number in about:
-                warnings[position[number]].append(finding.told)
+                warnings[_position(mapped, number)].append(finding.told)
     return warnings
 
 
 def _with_notes(row: ResultRow, notes: Sequence[str]) -> ResultRow:
-    if not notes:
-        return row
     return dataclasses.replace(row, message=" ".join([row.message, *(f"Note: {note}" for note in notes)]))
 
 
@@ -330,7 +339,7 @@ def document(
 ) -> dict[str, Any]:
     """The run as the contract's `--json` document; `results` and `failed` are the paths of what was written.
 
-    `error` is a message and a hint, where something could not be.
+    `error` is a message and a hint, where something could not be. Orders and findings are made as they are read, once.
     """
     numbers = done.mapped.sheet.row_numbers
     return {
@@ -344,20 +353,21 @@ def document(
         "stopped": done.stopped or None,
         "notes": list(done.notes),
         "counts": dict(done.counts),
-        "orders": [
-            {
-                "order": order_id(order.key) if order.key else None,
-                "email": order.email,
-                "order_reference": order.order_reference,
-                "rows": [numbers[row] for row in order.rows],
-                "status": order.status.value,
-                "order_number": order.order_number,
-                "message": order.message,
-                "attempts": order.attempts,
-            }
-            for order in done.orders
-        ],
-        "findings": [finding_document(finding) for finding in done.findings],
+        "orders": (_order_document(order, numbers) for order in done.orders),
+        "findings": map(finding_document, done.findings),
+    }
+
+
+def _order_document(order: OrderResult, numbers: Sequence[int]) -> dict[str, Any]:
+    return {
+        "order": order_id(order.key) if order.key else None,
+        "email": order.email,
+        "order_reference": order.order_reference,
+        "rows": [numbers[row] for row in order.rows],
+        "status": order.status.value,
+        "order_number": order.order_number,
+        "message": order.message,
+        "attempts": order.attempts,
     }
 
 
@@ -403,13 +413,18 @@ def freeze(done: Report) -> bytes:
     parts = {
         "command": done.command,
         "rows": [[r.status, r.order_number, r.message, r.submitted_at, r.run_id] for r in done.rows],
-        "orders": [dataclasses.asdict(order) for order in done.orders],
-        "findings": [dataclasses.asdict(finding) for finding in done.findings],
+        "orders": [_fields(order) for order in done.orders],
+        "findings": [_fields(finding) for finding in done.findings],
         "about": [line for line in done.summary if line[0] not in _COMPUTED_LINES],
         "stopped": done.stopped,
         "notes": done.notes,
     }
     return json.dumps(parts, default=lambda time: time.isoformat()).encode()
+
+
+def _fields(value: OrderResult | Finding) -> dict[str, Any]:
+    """As `dataclasses.asdict`, which copies also what nobody can change."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def frozen_keys(frozen: bytes) -> tuple[str, ...]:

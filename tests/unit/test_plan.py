@@ -27,6 +27,7 @@ from batch_orders.stages.validate import validate
 from tests.builders import make_sheet
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
+_CATALOG = Catalog(warehouses=(Warehouse(id="w", name="", shipping_options=(), stock={"Mouse": 1, "Dock": 5}),))
 _HEADERS = (
     "Email", "First name", "Last name", "Phone", "Address", "City", "Country", "ZIP", "Product title", "Qty",
 )  # fmt: skip
@@ -58,10 +59,9 @@ def _planned(
     held: tuple[tuple[str, ...], ...] | None,
     retry: bool,
 ) -> tuple[Plan, Order]:
-    catalog = Catalog(warehouses=(Warehouse(id="w", name="", shipping_options=(), stock={"Mouse": 1, "Dock": 5}),))
-    checked = validate(map_columns(make_sheet(_HEADERS, rows)), catalog)
+    checked = validate(map_columns(make_sheet(_HEADERS, rows)), _CATALOG)
     (order,), loose = group(checked)
-    before = validate(map_columns(make_sheet(_HEADERS, held)), catalog) if held else checked
+    before = validate(map_columns(make_sheet(_HEADERS, held)), _CATALOG) if held else checked
     contents = group(before)[0][0].contents
     remembered = Remembered(
         key="k",
@@ -83,7 +83,7 @@ def _planned(
         loose,
         remembered={"k": remembered} if state else {},
         history=History(now=_NOW, repeat_days=90),
-        catalog=catalog,
+        catalog=_CATALOG,
         retry_rejected=retry,
     )
     return planned, order
@@ -166,3 +166,32 @@ def test_contents_that_disagree_never_look_ordered() -> None:
     assert planned.to_send == ()
     either = dataclasses.replace(order.contents, shipping_city="Berlin")
     assert identity.content_hash(order.contents) != identity.content_hash(either)
+
+
+def test_rows_that_say_the_same_are_one_object() -> None:
+    """A long sheet would hold the same result for each of its rows; with the same note too."""
+    rows = [(f"e{number}@example.com", f"Name{number}", *_MOUSE[2:]) for number in range(4)]
+    rows.append(("last@example.com", "Last", *_DOCK[2:]))
+    mapped = map_columns(make_sheet(_HEADERS, rows))
+    checked = validate(mapped, _CATALOG)
+    grouped, loose = group(checked)
+    planned = plan(
+        checked,
+        [(None, order) for order in grouped],
+        loose,
+        remembered={},
+        history=History(now=_NOW, repeat_days=90),
+        catalog=_CATALOG,
+        retry_rejected=False,
+    )
+    unsent = Outcome(status=RowStatus.READY, message="Ready.")
+    kept, told = (
+        report(planned, mapped, command="check", run_id=run_id, ended={}, unsent=unsent, about=())
+        for run_id in ("r1", None)
+    )
+    assert len({id(row) for row in told.rows[:4]}) == len({id(row) for row in kept.rows[:4]}) == 1
+    assert told.rows[0].message.startswith("Ready. Note: The sheet asks for 4 of ")
+    assert told.rows[4].message == "Ready."
+    # Only what is kept is ever compared with what the ledger has later.
+    assert [order.content_hash for order in told.orders] == [""] * 5
+    assert [order.content_hash for order in kept.orders] == [identity.content_hash(o.contents) for o in grouped]

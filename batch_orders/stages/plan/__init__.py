@@ -7,6 +7,7 @@ then come `unknown`, `invalid`, `changed`, `held`, `waiting` for its date, and w
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from batch_orders.models import (
     RowStatus,
     Severity,
 )
-from batch_orders.stages.plan.dates import late_findings, until_its_date
+from batch_orders.stages.plan.dates import late_findings, until_their_dates
 from batch_orders.stages.plan.guards import LONG_AGO, guard, long_ago, numbers_in_sheet, placed_since, traces_asked_for
 
 if TYPE_CHECKING:
@@ -50,12 +51,12 @@ def plan(
 
     `released` are the keys of orders that a person sends on purpose although they look like a mistake.
     """
-    errors = _errors_by_line(checked)
+    errors = _errors_by_row(checked)
     in_doubt = _lines_in_doubt(checked)
     decisions = [
         _unknown_here(order, key, checked)
         if not in_doubt.isdisjoint(order.lines) and key not in remembered
-        else _decide(order, key, errors, remembered.get(key) if key else None, retry_rejected=retry_rejected)
+        else _decide(order, key, errors, remembered.get(key) if key else None, checked, retry_rejected=retry_rejected)
         for key, order in orders
     ]
     # A refused order, too, is held first if it looks like a mistake: it is not to be sent again until that is cleared.
@@ -64,7 +65,7 @@ def plan(
     guarded = guard(checked, orders, loose_lines, history, open_orders=still_open, doubtful=doubtful, released=released)
     for position, messages in guarded.holds.items():
         decisions[position] = _held(decisions[position], " ".join(dict.fromkeys(messages)))
-    decisions = [until_its_date(decision, checked, history) for decision in decisions]
+    decisions = until_their_dates(decisions, checked, history)
     placed = [d for d in decisions if d.settled and d.settled.status is RowStatus.ALREADY_ORDERED]
     done = {line for decision in placed for line in decision.order.lines}
     warned = [long_ago(checked, d.order, remembered[d.key], history.now) for d in placed if d.key]
@@ -84,6 +85,8 @@ def plan(
 
 def _lines_in_doubt(checked: Checked) -> set[int]:
     """The lines of a results file whose rows say `unknown`."""
+    if not checked.mapped.told:
+        return set()
     return {line for line, (status, _) in enumerate(checked.mapped.history()) if status == RowStatus.UNKNOWN}
 
 
@@ -120,39 +123,36 @@ def standing(remembered: Remembered, contents: Contents, *, retry_rejected: bool
 def _decide(
     order: Order,
     key: str | None,
-    errors: Mapping[int, list[tuple[int, str]]],
+    errors: Mapping[int, str],
     remembered: Remembered | None,
+    checked: Checked,
     *,
     retry_rejected: bool,
 ) -> Decision:
     settled = standing(remembered, order.contents, retry_rejected=retry_rejected) if remembered else None
-    wrong = [line for line in order.lines if line in errors]
+    rows = [checked.mapped.row_number(line) for line in order.lines]
+    wrong = [row for row in rows if row in errors]
     if not wrong or (settled is not None and settled.status in {RowStatus.ALREADY_ORDERED, RowStatus.UNKNOWN}):
         return Decision(order=order, key=key, settled=settled)
-    numbers = list(dict.fromkeys(errors[line][0][0] for line in wrong))
     fine = (
         (RowStatus.CHANGED, settled.message)
         if settled is not None and settled.status is RowStatus.CHANGED
-        else (RowStatus.HELD, outcomes.held(numbers))
+        else (RowStatus.HELD, outcomes.held(dict.fromkeys(wrong)))
     )
-    blocked = tuple((RowStatus.INVALID, _messages(errors[line])) if line in errors else fine for line in order.lines)
+    blocked = tuple((RowStatus.INVALID, errors[row]) if row in errors else fine for row in rows)
     return Decision(order=order, key=key, blocked=blocked)
 
 
-def _messages(errors: Sequence[tuple[int, str]]) -> str:
-    return " ".join(dict.fromkeys(message for _, message in errors))
-
-
-def _errors_by_line(checked: Checked) -> dict[int, list[tuple[int, str]]]:
-    """The error messages about each line's row, with Excel's number of it: an error in a row is all its lines'."""
-    lines = checked.mapped.lines_by_number()
-    errors: dict[int, list[tuple[int, str]]] = defaultdict(list)
+def _errors_by_row(checked: Checked) -> dict[int, str]:
+    """All error messages about each row, by Excel's number of it: an error in a row is all its lines'."""
+    found: dict[int, list[str]] = defaultdict(list)
     for finding in checked.findings:
         if finding.severity is Severity.ERROR:
             for number in finding.rows:
-                for line in lines[number]:
-                    errors[line].append((number, finding.message))
-    return dict(errors)
+                found[number].append(finding.message)
+    # Where a mistake goes through a whole column, very many rows say the same: it is held once.
+    joined = functools.cache(lambda messages: " ".join(dict.fromkeys(messages)))
+    return {number: joined(tuple(messages)) for number, messages in found.items()}
 
 
 def _still_matter(checked: Checked, done: set[int]) -> tuple[Finding, ...]:

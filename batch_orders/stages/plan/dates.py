@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 _AT_LEAST = 1
 
 
-def until_its_date(decision: Decision, checked: Checked, history: History) -> Decision:
-    """The decision; where it was to send (also what was refused before) and its date is too far off, to wait."""
+def until_their_dates(decisions: Sequence[Decision], checked: Checked, history: History) -> list[Decision]:
+    """The decisions; where one was to send (also what was refused before) and its date is too far off, to wait."""
+    if history.order_ahead is None:
+        return list(decisions)
+    starts = checked.frame[Column.START_DATE].tolist()
+    return [_until_its_date(decision, starts, history.now, history.order_ahead) for decision in decisions]
+
+
+def _until_its_date(decision: Decision, starts: Sequence[str], now: datetime, ahead: timedelta) -> Decision:
     is_open = decision.send or (decision.settled is not None and decision.settled.status is RowStatus.REJECTED)
-    start = _start(checked, decision.order, history) if is_open else None
-    if start is None or history.order_ahead is None:
+    start = _start(starts, decision.order) if is_open else None
+    if start is None:
         return decision
-    goes_at = _goes_at(start, history.order_ahead)
-    if history.now >= goes_at:
+    goes_at = _goes_at(start, ahead)
+    if now >= goes_at:
         return decision
     message = outcomes.waits_for_its_date(goes_at.date().isoformat(), start.isoformat())
     return dataclasses.replace(decision, settled=Outcome(status=RowStatus.WAITING, message=message))
@@ -34,10 +41,13 @@ def until_its_date(decision: Decision, checked: Checked, history: History) -> De
 
 def late_findings(decisions: Iterable[Decision], checked: Checked, history: History) -> Iterator[Finding]:
     """A warning for each order, to be sent now or on its day, that cannot arrive by its start date."""
+    if history.order_ahead is None:
+        return
+    starts = checked.frame[Column.START_DATE].tolist()
     for decision in decisions:
         is_waiting = decision.settled is not None and decision.settled.status is RowStatus.WAITING
-        start = _start(checked, decision.order, history) if decision.send or is_waiting else None
-        if start is None or history.order_ahead is None:
+        start = _start(starts, decision.order) if decision.send or is_waiting else None
+        if start is None:
             continue
         sent = max(history.now, _goes_at(start, history.order_ahead)).date()
         method = decision.order.contents.expedite_shipping
@@ -46,9 +56,9 @@ def late_findings(decisions: Iterable[Decision], checked: Checked, history: Hist
             yield _late(checked, decision.order.lines, messages.late(method, days, start.isoformat(), sent.isoformat()))
 
 
-def _start(checked: Checked, order: Order, history: History) -> date | None:
-    """The order's start date; None where it has none, or where dates mean nothing."""
-    text = str(checked.frame[Column.START_DATE].iloc[order.lines[0]]) if history.order_ahead is not None else ""
+def _start(starts: Sequence[str], order: Order) -> date | None:
+    """The order's start date; None where it has none."""
+    text = starts[order.lines[0]]
     return date.fromisoformat(text) if text else None
 
 

@@ -6,7 +6,7 @@ it was ordered and that the ledger does not know: each is held until a person ha
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -173,15 +173,18 @@ def _repeats(
     in_sheet: Sequence[int],
 ) -> Iterable[tuple[int, FindingCode, str]]:
     """The same employee, name and title under another reference, placed lately or in the same sheet."""
+    several = Counter(orders[position][1].employee for position in in_sheet)
     # The first two of each are enough: every order has another one then.
     first: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for position in in_sheet:
-        for wanted in _wanted(orders[position][1]):
+        order = orders[position][1]
+        for wanted in _wanted(order) if several[order.employee] > 1 else ():
             if len(first[wanted]) < 2:  # noqa: PLR2004 - as the comment says
                 first[wanted].append(position)
     for position in open_orders:
         order = orders[position][1]
-        twins = [(other, wanted[-1]) for wanted in _wanted(order) for other in first[wanted] if other != position]
+        wants = _wanted(order) if several[order.employee] > 1 else []
+        twins = [(other, wanted[-1]) for wanted in wants for other in first[wanted] if other != position]
         placed = _placed_lately(order, history)
         if placed:
             yield position, FindingCode.REPEAT_ITEM, placed
@@ -249,7 +252,7 @@ def _unknown_history(
 ) -> Iterable[tuple[int, Finding]]:
     """A row of a results file carries an order number that the ledger does not know."""
     said, mapped = numbers_in_sheet(checked), checked.mapped
-    for position in open_orders:
+    for position in open_orders if said else ():
         # A row's lines carry one number: it is told once.
         lines = {mapped.row_number(line): line for line in orders[position][1].lines}
         for row_number, line in lines.items():
@@ -269,6 +272,8 @@ def _unknown_history(
 
 def numbers_in_sheet(checked: Checked) -> dict[int, str]:
     """The order number that each line's row carries, where the sheet is a results file that comes back."""
+    if not checked.mapped.told:
+        return {}
     return {line: number for line, (_, number) in enumerate(checked.mapped.history()) if number}
 
 

@@ -5,7 +5,7 @@ A wave may be a thousand rows of one name (a test sheet, a column filled down). 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -31,15 +31,20 @@ class People:
 
     def __init__(self, *, most: int) -> None:
         self._most = most
-        self._by_trace: dict[str, set[tuple[int, str]]] = defaultdict(set)
-        self._whose: dict[str, set[str]] = defaultdict(set)
+        # Nearly every trace is one line's alone, so only those that come again get sets of their own.
+        self._first: dict[str, tuple[int, str]] = {}
+        self._by_trace: dict[str, set[tuple[int, str]]] = {}
+        self._whose: dict[str, set[str]] = {}
         self._groups: dict[tuple[str, ...], _Group] = {}
 
     def add(self, who: str, traces: Iterable[str], line: int) -> None:
         """Somebody (an employee, or a row without an e-mail) leaves these traces at a line. Call it before `others`."""
+        place = (line, who)
         for trace in traces:
-            self._by_trace[trace].add((line, who))
-            self._whose[trace].add(who)
+            first = self._first.setdefault(trace, place)
+            if first != place:
+                self._by_trace.setdefault(trace, {first}).add(place)
+                self._whose.setdefault(trace, {first[1]}).add(who)
 
     def others(self, who: str, traces: Iterable[str]) -> Others:
         """The lines of others that have one of the traces."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders import pipeline
 from batch_orders.adapters.device_hub import DeviceHub, HubOptions
-from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger
 from batch_orders.adapters.mapping_file import parse_mapping
 from batch_orders.adapters.new_files import reason, write_new
 from batch_orders.adapters.pacing import HeldPace, Hold, SharedPace
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
+    from batch_orders.adapters.ledger import Ledger
     from batch_orders.adapters.order_queue import OrderQueue
     from batch_orders.errors import BatchOrdersError
     from batch_orders.models import Catalog, Limits, Mapped, MappingFile, Plan, Proposal, Report, RunRecord, Sheet
@@ -114,6 +114,8 @@ class World:
     @contextlib.contextmanager
     def ledger(self) -> Iterator[Ledger]:
         """The account's ledger; LedgerError where it is missing or another account's. The sandbox makes its own."""
+        from batch_orders.adapters.ledger import SANDBOX_ACCOUNT, Ledger  # noqa: PLC0415 - costly, and not always asked
+
         if self.is_sandbox and not Ledger.exists(self.ledger_place):
             Ledger.create(self.ledger_place, account_id=SANDBOX_ACCOUNT).close()
         with contextlib.closing(Ledger(self.ledger_place)) as ledger:
@@ -127,12 +129,20 @@ class World:
     @contextlib.contextmanager
     def ledger_if_any(self) -> Iterator[Ledger | None]:
         """The ledger, or None where nothing was ever ordered; LedgerError where it is gone."""
-        place = self.ledger_place
-        if self.is_sandbox or Ledger.exists(place) or Ledger.had_predecessor(place):
+        if self.is_sandbox or _may_be_there(self.ledger_place):
             with self.ledger() as ledger:
                 yield ledger
         else:
             yield None
+
+
+def _may_be_there(place: LedgerPlace) -> bool:
+    """Whether a ledger is there, or was; where its folder has nothing of the kind, the ledger itself is not asked."""
+    if isinstance(place, Path) and not place.exists() and not place.with_name(f"{place.name}.mark").exists():
+        return False
+    from batch_orders.adapters.ledger import Ledger  # noqa: PLC0415 - costly, and most first checks have none
+
+    return Ledger.exists(place) or Ledger.had_predecessor(place)
 
 
 @contextlib.contextmanager

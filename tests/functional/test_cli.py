@@ -19,7 +19,7 @@ from openpyxl import load_workbook
 
 from batch_orders import __version__
 from batch_orders.sandbox import SandboxOptions, running
-from tests.program import SAMPLES, Program
+from tests.program import SAMPLES, Program, sandbox
 
 _ACCOUNT = {"client_id": "hr@example.com", "client_secret": "canary-secret-7351"}
 
@@ -54,6 +54,29 @@ def test_version_and_help_import_nothing_costly(program: Program) -> None:
         "sys.exit(repr(costly & set(sys.modules)) if costly & set(sys.modules) else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=program.folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_check_without_a_ledger_loads_no_database(program: Program) -> None:
+    """Nothing was ordered yet, so nobody is asked; loading SQLAlchemy would be a good part of a short check's time."""
+    shutil.copy(SAMPLES / "new-hires.csv", program.folder)
+    code = (
+        "import sys\n"
+        "from batch_orders.cli import run\n"
+        "assert run(['check', 'new-hires.csv', '--quiet']) == 0\n"
+        "costly = {'sqlalchemy', 'batch_orders.adapters.ledger'} & set(sys.modules)\n"
+        "sys.exit(repr(costly) if costly else 0)\n"
+    )
+    with sandbox(program.folder) as hub:
+        made = Program(program.folder, hub.login | {"ledger": "none.sqlite"})
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=made.folder,
+            env=made.environment(),
+        )
     assert done.returncode == 0, done.stderr
 
 

@@ -19,14 +19,14 @@ _ALL = (
     *(
         checks.small,
         checks.reading,
+        checks.schema,
         checks.large,
         checks.annotated,
         checks.million,
         checks.wrong,
         checks.start,
-        checks.again,
     ),
-    *(sending.throughput, sending.pace, page.preview),
+    *(sending.again, sending.throughput, sending.pace, page.preview),
 )
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     for name in wanted:
         with tempfile.TemporaryDirectory() as folder:
             for figure in named[name](Path(folder)):
-                print(f"| {figure.what} | {figure.ratio:.2f} | {figure.wanted} | {figure.told} |", flush=True)
+                print(f"| {figure.what} | {figure.ratio:.3g} | {figure.wanted} | {figure.told} |", flush=True)
 
 
 main()

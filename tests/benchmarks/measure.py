@@ -42,6 +42,7 @@ class Figure(NamedTuple):
 def cost(arguments: Sequence[str | Path], folder: Path, settings: Mapping[str, str] | None = None) -> Cost:
     """What `python ARGUMENTS` takes in this folder, with nothing of its output kept."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BATCH_ORDERS_")}
+    clean.pop("PYTHONDONTWRITEBYTECODE", None)  # who has installed the program has it compiled
     environment = clean | {"HOME": str(folder), "XDG_DATA_HOME": str(folder / "data"), "PYTHONPATH": _PATH}
     environment |= {f"BATCH_ORDERS_{name.upper()}": value for name, value in (settings or {}).items()}
     began = time.perf_counter()

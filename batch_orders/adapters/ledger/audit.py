@@ -5,7 +5,6 @@ It holds ids and keyed hashes only, no personal data. The high-water mark, outsi
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +14,13 @@ from sqlalchemy import insert, select, update
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.database import Database
 from batch_orders.adapters.ledger.mark import NO_MARK, HighWaterMark, Mark
+from batch_orders.adapters.ledger.prepared import Prepared
 from batch_orders.errors import BatchOrdersError, LedgerError
 from batch_orders.messages import ledgers
 from batch_orders.models import OrderState
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from batch_orders.places import LedgerPlace
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 # The first entry that a restored copy gets: what it lacks is counted from there.
 RESTORED: Final = "restored"
 ADOPT: Final = "adopt"
+# What an order's seal is made of (see `_seal_of_order`).
+SEALED: Final = (schema.orders.c.state, schema.orders.c.order_number, schema.orders.c.content_hash)
+_NEWEST: Final = Prepared(select(schema.audit.c.id, schema.audit.c.seal).order_by(schema.audit.c.id.desc()).limit(1))
+_ENTER: Final = Prepared(insert(schema.audit))
 # How many entries an order leaves at least that was sent once: its attempt and, where it ended, its verdict.
 _LEAVES = {OrderState.ORDERED.value: 2, OrderState.UNKNOWN.value: 1}
 
@@ -38,6 +42,7 @@ class Audit(Database):
     def __init__(self, place: LedgerPlace) -> None:
         """Open an existing ledger; LedgerError where there is none or it is not one of ours."""
         self._audited = NO_MARK
+        self._stands: tuple[Mark, bool] | None = None
         self._trouble: BatchOrdersError | None = None
         super().__init__(place)
         self._mark = HighWaterMark(self._home.beside(self.account, "mark"), self.account.id)
@@ -136,17 +141,30 @@ class Audit(Database):
         return connection.execute(query).scalar() == mark.seal
 
     def _newest(self, connection: Connection) -> Mark:
-        row = connection.execute(select(schema.audit).order_by(schema.audit.c.id.desc()).limit(1)).first()
+        row = _NEWEST.first(connection, {})
         return Mark(row.id, row.seal) if row else NO_MARK
 
-    def _note(self, connection: Connection, what: str, key: str | None, run_id: str | None, **detail: object) -> None:
-        """One more entry, with how its order stands after it. Call it when the order's row has been changed."""
-        last = self._newest(connection)
-        descends = self._descends_from_mark(connection, last)
+    def _note(
+        self,
+        connection: Connection,
+        what: str,
+        key: str | None,
+        run_id: str | None,
+        *,
+        order: Any = None,  # noqa: ANN401 - as `_seal_of_order`'s
+        **detail: object,
+    ) -> None:
+        """One more entry, with how its order stands after it. Call it when the order's row has been changed.
+
+        `order` is that row, or as much of it as is SEALED, where it need not be looked up.
+        """
+        last, descends = self._standing(connection)
         if not descends and what != RESTORED and self._restored(connection) is None:
             self._note_restored(connection, last)
-            last = self._newest(connection)
-        row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first() if key else None
+            last, _ = self._standing(connection)
+        row = order
+        if row is None and key:
+            row = connection.execute(select(schema.orders).where(schema.orders.c.order_key == key)).first()
         if row is not None:
             detail |= {"state": row.state, "order": self._seal_of_order(row)}
         at, text = self._now(), json.dumps(detail, sort_keys=True)
@@ -154,13 +172,22 @@ class Audit(Database):
         values = {"at": at, "what": what, "order_key": key, "run_id": run_id, "detail": text, "seal": seal}
         # Its number is the one after the last: a database's own counter leaves gaps where a transaction failed.
         newest = Mark(last.entries + 1, seal)
-        connection.execute(insert(schema.audit).values(id=newest.entries, **values))
+        _ENTER.run(connection, {"id": newest.entries, **values})
+        self._stands = newest, descends
         # The mark rises with the ledger that it is the mark of, and with no old copy of that.
         if descends:
             self._audited = newest
 
+    def _standing(self, connection: Connection) -> tuple[Mark, bool]:
+        """The newest entry, and whether the high-water mark is one of ours: looked up once for each transaction."""
+        if self._stands is None:
+            newest = self._newest(connection)
+            self._stands = newest, self._descends_from_mark(connection, newest)
+        return self._stands
+
     def _begun(self) -> None:
         self._audited = NO_MARK  # what a transaction noted that was rolled back does not count
+        self._stands = None
 
     def _committed(self) -> None:
         """Raise the mark, after the commit and without a sync: it may be lower than the ledger, and never higher.
@@ -174,11 +201,11 @@ class Audit(Database):
             except OSError as error:
                 self._trouble = self._mark_failed(error)
 
-    def _seal_of_order(self, row: Row[Any]) -> str:
+    def _seal_of_order(self, row: Any) -> str:  # noqa: ANN401 - a row of `orders`, or as much of it as is SEALED
         return self._seal(row.state, row.order_number, row.content_hash)
 
     def _seal(self, *parts: str | None) -> str:
         return self._keyed_hash(json.dumps(parts))
 
     def _keyed_hash(self, text: str) -> str:
-        return hmac.new(self.account.secret, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self.account.secret, text.encode(), "sha256").hex()

@@ -22,6 +22,8 @@ class Mark(NamedTuple):
 
 
 NO_MARK = Mark(0, "")
+# Bytes: more than a mark takes.
+_LONGEST = 1_000
 
 
 class HighWaterMark:
@@ -34,10 +36,16 @@ class HighWaterMark:
     def read(self) -> Mark:
         """The newest entry that the audit is known to have had; NO_MARK where there is none that can be read."""
         try:
-            account_id, entries, seal = self.path.read_text().split()
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return NO_MARK
+        try:
+            account_id, entries, seal = os.read(descriptor, _LONGEST).decode().split()
             return Mark(int(entries), seal) if account_id == self._account_id else NO_MARK
         except (OSError, ValueError):
             return NO_MARK
+        finally:
+            os.close(descriptor)
 
     def rise(self, mark: Mark) -> None:
         """The audit has come this far now; a mark that is higher already stays: another process was quicker.

@@ -14,7 +14,7 @@ from sqlalchemy import and_, case, func, select, update
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
 from batch_orders.adapters.ledger.memory import as_contents
-from batch_orders.adapters.ledger.runs import WITHOUT_REPORT, Runs, as_run, is_claimed, line_stopped
+from batch_orders.adapters.ledger.runs import IS_CLAIMED, WITHOUT_REPORT, Runs, as_run, claimed, line_stopped
 from batch_orders.errors import RunStoppedError
 from batch_orders.messages import ledgers
 from batch_orders.models import WORKER, Claim, Order, OrderState, RunRecord
@@ -36,9 +36,9 @@ class Queue(Runs):
         """
         with self._write() as connection:
             for claim in claims:
-                mine = update(schema.orders).where(is_claimed(claim, OrderState.PLANNED))
                 values = {"queued_by": claim.run_id, "claimed_by": None, "claim_token": None, "updated_at": self._now()}
-                if connection.execute(mine.values(values)).rowcount != 1:
+                mine = update(schema.orders).where(IS_CLAIMED).values(values)
+                if connection.execute(mine, claimed(claim, OrderState.PLANNED)).rowcount != 1:
                     raise RunStoppedError(ledgers.claim_lost(), hint=ledgers.how_to_repair())
             put(connection.connection.driver_connection, [(claim.key, claim.run_id) for claim in claims])
 

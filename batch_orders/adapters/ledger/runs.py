@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from batch_orders import identity
 from batch_orders.adapters.ledger import schema
@@ -248,11 +248,15 @@ def as_run(row: Row[Any], sheet: bytes) -> RunRecord:
     )
 
 
-def is_claimed(claim: Claim, state: OrderState) -> Any:  # noqa: ANN401 - SQLAlchemy has no simple type
-    """A compare-and-set: the order is in this state, and this very claim holds it."""
-    return and_(
-        schema.orders.c.order_key == claim.key,
-        schema.orders.c.state == state.value,
-        schema.orders.c.claimed_by == claim.run_id,
-        schema.orders.c.claim_token == claim.token,
-    )
+# A compare-and-set: the order is in this state, and this very claim holds it (see `claimed`).
+IS_CLAIMED = and_(
+    schema.orders.c.order_key == bindparam("its_key"),
+    schema.orders.c.state == bindparam("its_state"),
+    schema.orders.c.claimed_by == bindparam("its_run"),
+    schema.orders.c.claim_token == bindparam("its_token"),
+)
+
+
+def claimed(claim: Claim, state: OrderState) -> dict[str, str | None]:
+    """What IS_CLAIMED asks for."""
+    return {"its_key": claim.key, "its_state": state.value, "its_run": claim.run_id, "its_token": claim.token}

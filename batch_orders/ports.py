@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         RunRecord,
         Verdict,
     )
+
+_T = TypeVar("_T")
 
 
 class CatalogSource(Protocol):
@@ -83,6 +85,9 @@ class Journal(Protocol):
     @property
     def trouble(self) -> BatchOrdersError | None:
         """Why nothing more may be sent although the last step was written down; None where all is well."""
+
+    def together(self, steps: Iterable[Callable[[], _T]]) -> list[_T]:
+        """What several of the steps below give, all in one transaction; where one raises, nothing was written."""
 
     def intend(self, claim: Claim, request_hash: str) -> Attempt:
         """The order is about to be sent (planned → sending). Durable when this returns.

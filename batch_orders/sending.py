@@ -14,7 +14,6 @@ import json
 import random
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +21,7 @@ import structlog
 
 from batch_orders import identity
 from batch_orders.errors import BatchOrdersError, LoginLostError, OrderTakenError, RunStoppedError
+from batch_orders.ledger_writer import LedgerWriter
 from batch_orders.messages import outcomes, runs
 from batch_orders.models import Outcome, RowStatus, VerdictKind, order_id
 from batch_orders.stages import evidence as evidence_stage
@@ -125,32 +125,24 @@ class Line:
         self._failing_since: float | None = None
         self._backoff = _FIRST_BACKOFF
         self._resume_at = 0.0
-        # The ledger's own thread: its commits are awaited to their end even when the waiting is cancelled.
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        # Set in that thread, so that no gate opens between the failure and the event loop's hearing of it.
-        self._ledger_failed = False
+        self._writer = LedgerWriter(journal)
 
     def close(self) -> None:
-        """End the writer thread."""
-        self._writer.shutdown()
+        """End the ledger's thread."""
+        self._writer.close()
 
     async def write(self, step: Callable[[], _T]) -> _T:
-        """Run a ledger step in the writer thread, and see it through whatever happens to us meanwhile."""
+        """Run a ledger step in the ledger's thread, and see it through whatever happens to us meanwhile."""
+        return await self._write(step, is_order=False)
 
-        def watched() -> _T:
-            try:
-                done = step()
-            except OrderTakenError:
-                raise
-            except BaseException:
-                self._ledger_failed = True
-                raise
-            self._ledger_failed = self._ledger_failed or self.journal.trouble is not None
-            return done
+    async def record(self, step: Callable[[], _T]) -> _T:
+        """The same for a step of one order's way (a `Journal`'s), which may share its transaction with others."""
+        return await self._write(step, is_order=True)
 
-        done = await _see_through(asyncio.wrap_future(self._writer.submit(watched)))
-        if trouble := self.journal.trouble:
-            self.stop.because(trouble.message, hint=trouble.hint, exit_code=trouble.exit_code)
+    async def _write(self, step: Callable[[], _T], *, is_order: bool) -> _T:
+        done = await self._writer.write(step, is_order=is_order)
+        if self._writer.failure is not None and not self.stop:
+            _stop_for(self.stop, self._writer.failure)
         return done
 
     async def pause(self, seconds: float) -> None:
@@ -176,7 +168,7 @@ class Line:
 
     def go_on(self) -> None:
         """_GateShutError where nothing more may leave: the run stops, or the ledger could not be written."""
-        if self.stop or self._ledger_failed:
+        if self.stop or self._writer.failure is not None:
             raise _GateShutError
 
     def hold_until(self, slot: float) -> None:
@@ -269,7 +261,7 @@ class _OneOrder:
             assert attempt is not None  # noqa: S101 - the gate opened, so the intent was written
             return await self._conclude(attempt, verdict)
         if attempt is not None:
-            await line.write(lambda: line.journal.withdraw(attempt, verdict))
+            await line.record(lambda: line.journal.withdraw(attempt, verdict))
             self._attempt = None
         if self._gate_error is not None:
             raise self._gate_error
@@ -286,7 +278,7 @@ class _OneOrder:
         """The intent is durable, then the slot comes, then the gate opens. Raises where it must stay shut."""
         line = self._line
         try:
-            self._attempt = await line.write(lambda: line.journal.intend(self._claim, self._hash))
+            self._attempt = await line.record(lambda: line.journal.intend(self._claim, self._hash))
             line.took(time.monotonic() - began)
             wait: float | None = slot
             while wait is not None:
@@ -304,7 +296,7 @@ class _OneOrder:
     async def _conclude(self, attempt: Attempt, verdict: Verdict) -> Outcome:
         line = self._line
         try:
-            remembered = await line.write(lambda: line.journal.conclude(attempt, verdict))
+            remembered = await line.record(lambda: line.journal.conclude(attempt, verdict))
         except BatchOrdersError as error:
             # What was answered is told all the same: it may be the only trace of the order.
             self._attempt = None
@@ -380,21 +372,12 @@ async def send_orders(line: Line, claims: Sequence[Claim]) -> dict[str, Outcome]
     return outcomes_by_key
 
 
-def _stop_for(stop: Stop, error: Exception) -> None:
+def _stop_for(stop: Stop, error: BaseException) -> None:
     if isinstance(error, BatchOrdersError):
         stop.because(error.message, hint=error.hint, exit_code=error.exit_code)
         return
     _log.error("unexpected", exc_info=error)
     stop.because(runs.bug(type(error).__name__), exit_code=BatchOrdersError.exit_code)
-
-
-async def _see_through(future: asyncio.Future[_T]) -> _T:
-    """Await a future to its end even when this task is cancelled; then let the cancellation go on."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        raise
 
 
 def _since(began: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from batch_orders.adapters.device_hub_answers import read_answer
 from batch_orders.adapters.ledger import Ledger
+from batch_orders.adapters.ledger.mark import Mark
 from batch_orders.adapters.ledger.schema import TRANSITIONS
 from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
 from batch_orders.models import Claim, Order, OrderState, Verdict, VerdictKind
@@ -316,3 +318,50 @@ def test_create_never_overwrites(ledger: Ledger) -> None:
         Ledger.create(ledger.place)
     with closing(Ledger(ledger.place)) as again:
         assert again.account.id == account
+
+
+def test_several_steps_share_a_transaction(ledger: Ledger) -> None:
+    """All of them, with an audit as if each had come alone."""
+    ledger.begin_run(made.run("r1"))
+    claims = [_claim(ledger, made.order(name)) for name in ("ana", "ben", "cem")]
+    before = ledger.version()
+    attempts = ledger.together([lambda claim=claim: ledger.intend(claim, "hash") for claim in claims])
+    assert [(attempt.number, attempt.claim) for attempt in attempts] == [(1, claim) for claim in claims]
+    assert ledger.version() == before + 3
+    ends = [_ORDERED, _REJECTED, _UNKNOWN]
+    ledger.together(
+        [lambda a=attempt, v=verdict: ledger.conclude(a, v) for attempt, verdict in zip(attempts, ends, strict=True)]
+    )
+    states = ledger.recall([claim.key for claim in claims])
+    assert [states[claim.key].state.value for claim in claims] == ["ordered", "rejected", "unknown"]
+    assert ledger.verify() == before + 6
+
+
+def test_of_several_steps_none_is_written_where_one_fails(ledger: Ledger) -> None:
+    """Neither the order's state nor an entry of the audit, and each of them can be taken again."""
+    ledger.begin_run(made.run("r1"))
+    ana, ben = (_claim(ledger, made.order(name)) for name in ("ana", "ben"))
+    lost = dataclasses.replace(ben, token="another")
+    with pytest.raises(RunStoppedError):
+        ledger.together([lambda: ledger.intend(ana, "hash"), lambda: ledger.intend(lost, "hash")])
+    assert ledger.counts()["planned"] == 2
+    assert ledger.verify() == 0
+    first, second = ledger.together([lambda: ledger.intend(ana, "hash"), lambda: ledger.intend(ben, "hash")])
+    # The same number twice is no proof of the second.
+    ledger.together([lambda: ledger.conclude(first, _ORDERED), lambda: ledger.conclude(second, _ORDERED)])
+    assert (_state(ledger, made.order("ana")), _state(ledger, made.order("ben"))) == (
+        OrderState.ORDERED, OrderState.UNKNOWN,
+    )  # fmt: skip
+    assert ledger.verify() == 4
+
+
+def test_several_steps_of_a_restored_copy_are_told_once(file_ledger: Ledger) -> None:
+    """An old copy that goes on writing says so in its audit before the first of them, and the mark stays."""
+    file_ledger.begin_run(made.run("r1"))
+    ana, ben = (_claim(file_ledger, made.order(name)) for name in ("ana", "ben"))
+    mark = file_ledger._mark.path
+    file_ledger._mark.set(Mark(17, "0" * 64))
+    file_ledger.together([lambda: file_ledger.intend(ana, "hash"), lambda: file_ledger.intend(ben, "hash")])
+    assert mark.read_text().split()[1:] == ["17", "0" * 64]
+    told = raw.run(file_ledger.place, "SELECT what FROM audit ORDER BY id")
+    assert [what for (what,) in told] == ["restored", "attempt", "attempt"]

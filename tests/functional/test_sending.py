@@ -628,7 +628,7 @@ def test_nothing_leaves_once_the_ledger_has_failed(ledger: Ledger) -> None:
             while not writing.is_set():  # noqa: ASYNC110 - it is set in the writer thread
                 await asyncio.sleep(0.01)
             may_fail.set()
-            while not run.lines[0]._ledger_failed:
+            while run.lines[0]._writer.failure is None:
                 time.sleep(0.01)  # noqa: ASYNC251 - the loop stands still: nobody hears of the failure yet
 
     intended: list[str] = []

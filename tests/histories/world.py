@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
-from batch_orders import pipeline, sending, wiring
+from batch_orders import ledger_writer, pipeline, sending, wiring
 from batch_orders.adapters import device_hub
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError, UsageError
@@ -88,7 +88,7 @@ class World:
         """The clock, the ledger's thread and reading files; everything else is the program's own."""
         for module in (pipeline, sending, device_hub):
             self._clean_up.enter_context(mock.patch.object(module, "time", self._time.clock))
-        self._clean_up.enter_context(mock.patch.object(sending, "ThreadPoolExecutor", VirtualWriter))
+        self._clean_up.enter_context(mock.patch.object(ledger_writer, "ThreadPoolExecutor", VirtualWriter))
         self._clean_up.enter_context(mock.patch.object(wiring, "read_sheet", lambda path, **_: self.files[path]))
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,11 +16,13 @@ from batch_orders.messages import ledgers
 from batch_orders.models import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
     from batch_orders.places import LedgerPlace
+
+_T = TypeVar("_T")
 
 # What a database says of a file, or of a table, that is something else.
 _NO_LEDGER = ("not a database", "no such table", "no such column", "does not exist", "No row was found")
@@ -38,6 +40,7 @@ class Database:
         self.place = self._home.place
         self._lock = threading.RLock()
         self._under_way: Connection | None = None
+        self._joined: Connection | None = None
         try:
             self.account = self._read_account()
         except BaseException:
@@ -88,10 +91,28 @@ class Database:
         if moved_to is not None:
             raise LedgerError(ledgers.moved(self.place, moved_to), hint=ledgers.how_to_follow())
 
+    def together(self, steps: Iterable[Callable[[], _T]]) -> list[_T]:
+        """What these steps give, each of which writes: all in one transaction, durable when this returns.
+
+        Where one of them raises, nothing was written of any.
+        """
+        with self._write() as connection:
+            self._joined = connection
+            try:
+                return [step() for step in steps]
+            finally:
+                self._joined = None
+
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        """One transaction that begins by taking the write lock; durable when it has ended."""
+        """One transaction that begins by taking the write lock; durable when it has ended.
+
+        Within `together` it is the one that is under way.
+        """
         with self._lock, self._home.explained():
+            if self._joined is not None:
+                yield self._joined
+                return
             self._begun()
             with self._home.transaction(self._engine, reading=False) as connection, self._going_on(connection):
                 yield connection

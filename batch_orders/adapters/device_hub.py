@@ -36,6 +36,7 @@ PLACE_ORDER = "/api/v1/device-hub/place-order"
 
 # Seconds for the name look-up, TCP and TLS together.
 _CONNECT = 10.0
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "batch-orders"}
 # A token that ends within this many seconds is renewed before it is used.
 _RENEW_BEFORE = 60.0
 # Bytes: an order's answer is small; an inventory may list thousands of titles.
@@ -75,12 +76,17 @@ class DeviceHub:
         self._options = options
         self._note = note
         self._host = httpx.URL(options.base_url).netloc.decode()
+        # A little less than asyncio.timeout, which bounds all the rest: so httpx itself gives up first, and closes the
+        # socket.
+        self._timeout = httpx.Timeout(None, connect=0.95 * _CONNECT, pool=_CONNECT)
         self._tls = ssl.create_default_context(cafile=options.ca_file or certifi.where())
         self._token: _Token | None = None
         self._renewing = asyncio.Lock()
         self._failed: tuple[int, BatchOrdersError] | None = None
-        self._idle: list[httpx.AsyncClient] = []
-        self._lists = self._client(keep_alive=True)
+        # Orders go out below httpx's client, whose redirects and cookies must not touch them (nor cost their time).
+        self._orders_url = httpx.URL(options.base_url + PLACE_ORDER)
+        self._idle: list[httpx.AsyncBaseTransport] = []
+        self._lists = self._client()
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,8 +94,9 @@ class DeviceHub:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for client in (self._lists, *self._idle):
-            await client.aclose()
+        await self._lists.aclose()
+        for transport in self._idle:
+            await transport.aclose()
 
     # The catalog ----------------------------------------------------------------------------------------------
 
@@ -164,16 +171,17 @@ class DeviceHub:
         login to send with: then nothing was sent either.
         """
         token = await self._token_for_orders()
-        headers = {"Content-Type": "application/json", "Connection": "close"} | _bearer(token)
+        headers = _HEADERS | {"Content-Type": "application/json", "Connection": "close"} | _bearer(token)
         if self._options.idempotency_header:
             headers[self._options.idempotency_header] = idempotency_key
         call = _OrderCall(gate, self._options.timeout)
-        client = self._idle.pop() if self._idle else self._client(keep_alive=False)
+        transport = self._idle.pop() if self._idle else self._transport()
+        extensions = {"trace": call.trace, "timeout": self._timeout.as_dict()}
         try:
             async with asyncio.timeout(_CONNECT) as call.deadline:
-                request = client.build_request("POST", PLACE_ORDER, content=body, headers=headers)
-                request.extensions["trace"] = call.trace
-                response = await client.send(request, stream=True)
+                request = httpx.Request("POST", self._orders_url, content=body, headers=headers, extensions=extensions)
+                response = await transport.handle_async_request(request)
+                response.request = request
                 try:
                     content = await _read(response, _LONGEST_ANSWER)
                 finally:
@@ -183,7 +191,7 @@ class DeviceHub:
         except Exception as error:  # noqa: BLE001 - whatever it was: the gate, not the exception's name, is the evidence
             return Evidence(gate_opened=call.gate_opened, failure=_names(error), token=token.number)
         finally:
-            self._idle.append(client)
+            self._idle.append(transport)
         return Evidence(gate_opened=call.gate_opened, answer=answer, token=token.number)
 
     async def log_in(self) -> None:
@@ -299,18 +307,25 @@ class DeviceHub:
                 await response.aclose()
         return httpx.Response(response.status_code, headers=_plain(response.headers), content=content, request=request)
 
-    def _client(self, *, keep_alive: bool) -> httpx.AsyncClient:
+    def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             base_url=self._options.base_url,
             verify=self._tls,
             proxy=self._options.proxy,
             trust_env=False,
             follow_redirects=False,
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "batch-orders"},
-            limits=httpx.Limits(max_keepalive_connections=None if keep_alive else 0),
-            # A little less than asyncio.timeout, which bounds all the rest: so httpx itself gives up first, and
-            # closes the socket.
-            timeout=httpx.Timeout(None, connect=0.95 * _CONNECT, pool=_CONNECT),
+            headers=_HEADERS,
+            limits=httpx.Limits(max_keepalive_connections=None),
+            timeout=self._timeout,
+        )
+
+    def _transport(self) -> httpx.AsyncBaseTransport:
+        """One order after the other, each over a connection of its own."""
+        return httpx.AsyncHTTPTransport(
+            verify=self._tls,
+            proxy=self._options.proxy,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
 

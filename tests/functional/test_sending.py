@@ -305,14 +305,7 @@ class _Breaks(httpx.AsyncBaseTransport):
 def test_every_exception_after_the_gate_is_unknown(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """1,000 of them, of every kind: 1,000 unknown, each sent once."""
     monkeypatch.setattr(sending, "UNKNOWNS_IN_A_ROW", 10_000)
-    original = DeviceHub._client
-
-    def client(self: DeviceHub, *, keep_alive: bool) -> httpx.AsyncClient:
-        if keep_alive:
-            return original(self, keep_alive=True)
-        return httpx.AsyncClient(transport=_Breaks(), base_url="http://127.0.0.1")
-
-    monkeypatch.setattr(DeviceHub, "_client", client)
+    monkeypatch.setattr(DeviceHub, "_transport", lambda _: _Breaks())
     _Breaks.broke = 0
     with HostileHub() as hub:
         outcomes, stop = _send(ledger, hub, 1_000, _Run(orders=100_000, concurrency=8))

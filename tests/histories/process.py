@@ -289,9 +289,11 @@ class _Hub(DeviceHub):
         )
         super().__init__(options)
 
-    def _client(self, *, keep_alive: bool) -> httpx.AsyncClient:
-        del keep_alive
+    def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=self._wire, base_url=self._options.base_url, trust_env=False)
+
+    def _transport(self) -> httpx.AsyncBaseTransport:
+        return self._wire
 
 
 class _Catalog:

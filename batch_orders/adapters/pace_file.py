@@ -34,6 +34,13 @@ CREATE TABLE IF NOT EXISTS pace (
 );
 CREATE TABLE IF NOT EXISTS left_at (number INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
+_LOOK = """
+SELECT next_slot, blocked_until, last.number, left_at.at
+FROM pace, (SELECT coalesce(max(number), 0) AS number FROM left_at) AS last
+LEFT JOIN left_at ON left_at.number = last.number + 1 - ?
+"""
+# How often what is not needed any more is removed, in orders.
+_SOMETIMES = 100
 
 
 class PaceFile:
@@ -115,25 +122,25 @@ class _Rows:
 
     def __init__(self, connection: sqlite3.Connection, orders: int, clock: Callable[[], float]) -> None:
         self._connection = connection
-        self._orders = orders
         self.now = clock
+        self._nth: float | None
+        next_slot, blocked_until, self._last, self._nth = connection.execute(_LOOK, (orders,)).fetchone()
+        self._state = PaceState(next_slot=next_slot, blocked_until=blocked_until)
 
     def nth_before(self) -> float | None:
-        number = self._last() + 1 - self._orders
-        found = self._connection.execute("SELECT at FROM left_at WHERE number = ?", (number,)).fetchone()
-        return found[0] if found else None
+        return self._nth
 
     def state(self) -> PaceState:
-        next_slot, blocked_until = self._connection.execute("SELECT next_slot, blocked_until FROM pace").fetchone()
-        return PaceState(next_slot=next_slot, blocked_until=blocked_until)
+        return self._state
 
     def take(self, next_slot: float) -> None:
         self._connection.execute("UPDATE pace SET next_slot = ?", (next_slot,))
 
     def leave(self, at: float, *, keep: int) -> None:
-        number = self._last() + 1
+        number = self._last + 1
         self._connection.execute("INSERT INTO left_at VALUES (?, ?)", (number, at))
-        self._connection.execute("DELETE FROM left_at WHERE number < ?", (number - keep,))
+        if number % _SOMETIMES == 0:
+            self._connection.execute("DELETE FROM left_at WHERE number < ?", (number - keep,))
 
     def block(self, until: float) -> None:
         self._connection.execute("UPDATE pace SET blocked_until = max(blocked_until, ?)", (until,))
@@ -143,10 +150,6 @@ class _Rows:
 
     def there(self, instant: float) -> float:
         return instant
-
-    def _last(self) -> int:
-        number: int | None = self._connection.execute("SELECT max(number) FROM left_at").fetchone()[0]
-        return number or 0
 
 
 def _code(error: sqlite3.DatabaseError) -> int:

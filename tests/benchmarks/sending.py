@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING
 
 from batch_orders.sandbox.inventory import TITLES
-from tests.benchmarks.measure import OURS, ROOT, Figure, cost, middle
+from tests.benchmarks.measure import OURS, Figure, cost, middle
 from tests.benchmarks.sheets import write_csv
 from tests.hostile import HostileHub
 from tests.hostile.server import CLIENT_ID, CLIENT_SECRET
@@ -94,21 +94,45 @@ def throughput(folder: Path) -> Iterator[Figure]:
     yield Figure("CPU for each order, against httpx alone", ours / theirs, "<= 2", told)
 
 
-def _settings(hub: HostileHub) -> dict[str, str]:
+def _settings(hub: HostileHub, rate: str = "10000/s") -> dict[str, str]:
     login = {"base_url": hub.base_url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-    fast = {"rate": "10000/s", "concurrency": str(_IN_FLIGHT), "max_orders": "100000"}
+    fast = {"rate": rate, "concurrency": str(_IN_FLIGHT), "max_orders": "100000"}
     return login | fast | {"ledger": "ledger.sqlite"}
 
 
 def pace(folder: Path) -> Iterator[Figure]:
-    """5, 10 and 100 orders a second over 30 s, by 1 and by 4 processes that share a pace."""
+    """5, 10 and 100 orders a second over 30 s, by 1 and by 4 runs on one ledger, as they arrive at the server."""
     for rate in (5, 10, 100):
         for processes in (1, 4):
-            left = sorted(_leave(folder / f"pace-{rate}-{processes}", rate, processes))
-            used = (len(left) - 1) / (left[-1] - left[0]) / rate
-            most = most_in_a_window(left)
+            place = folder / f"pace-{rate}-{processes}"
+            place.mkdir()
+            at = sorted(_arrivals(place, rate, processes))
+            used = (len(at) - 1) / (at[-1] - at[0]) / rate
             what = f"{rate} a second over {_SECONDS:.0f} s, {processes} process{'es' * (processes > 1)}: of it in use"
-            yield Figure(what, used, ">= 0.99", f"at most {most} in any second")
+            yield Figure(what, used, ">= 0.99", f"at most {most_in_a_window(at)} in any second")
+
+
+def _arrivals(folder: Path, rate: int, processes: int) -> list[float]:
+    """When orders arrived that so many runs placed, each of a sheet of its own."""
+    sheets = _dealt(write_csv(folder / "wave.csv", int(rate * _SECONDS) * 5 // 2, wrong=0.0), processes)
+    with HostileHub(latency=_LATENCY, titles=sorted(TITLES)) as hub, ThreadPoolExecutor(processes) as runs:
+        settings = _settings(hub, f"{rate}/s")
+        assert cost([*OURS, "init", "--new"], folder, settings).code == 0
+        commands = [[*OURS, "submit", sheet, "--yes", "--quiet"] for sheet in sheets]
+        assert {run.code for run in runs.map(lambda command: cost(command, folder, settings), commands)} == {0}
+        return [call.at for call in hub.calls]
+
+
+def _dealt(sheet: Path, hands: int) -> list[Path]:
+    """The sheet's employees, dealt out to so many sheets."""
+    header, *rows = sheet.read_text().splitlines(keepends=True)
+    places = [sheet.with_name(f"{hand}.csv") for hand in range(hands)]
+    parts: list[list[str]] = [[header] for _ in places]
+    for number, (_, of_one) in enumerate(groupby(rows, lambda row: row.split(",")[0])):
+        parts[number % hands] += of_one
+    for place, part in zip(places, parts, strict=True):
+        place.write_text("".join(part))
+    return places
 
 
 def _durable_commit(folder: Path) -> float:
@@ -123,14 +147,3 @@ def _durable_commit(folder: Path) -> float:
             database.execute("INSERT INTO rows VALUES (?, ?)", (number, "x" * 200))
             taken.append(time.perf_counter() - began)
     return median(taken)
-
-
-def _leave(place: Path, rate: int, processes: int) -> list[float]:
-    """When orders left, by so many processes at once."""
-    program = (
-        "import asyncio, json, sys; from pathlib import Path; from tests.functional.test_pacing import leave; "
-        "print(json.dumps(asyncio.run(leave(Path(sys.argv[1]), orders=int(sys.argv[2]), seconds=float(sys.argv[3])))))"
-    )
-    command = [sys.executable, "-c", program, str(place), str(rate), str(_SECONDS)]
-    running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-    return [instant for process in running for instant in json.loads(process.communicate()[0])]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shlex
 from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date, timedelta
     from pathlib import Path
 
@@ -220,6 +221,53 @@ class Value(NamedTuple):
     number_format: str
 
 
+class Originals(Mapping[tuple[int, int], Value]):
+    """What cells held that was not text, by (row, column) position.
+
+    Kept as columns: a dict takes 150 bytes for each cell, where equal values of a column are mostly one object.
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, values: Mapping[tuple[int, int], Value] | None = None) -> None:
+        self._columns: dict[int, list[Value | None]] = {}
+        for (row, column), value in sorted((values or {}).items(), key=lambda item: item[0]):
+            self.put(row, column, [value])
+
+    def put(self, row: int, column: int, values: Sequence[Value | None]) -> None:
+        """These stand in the column from this row on, which is below all that it has; None is for a text."""
+        cells = self._columns.setdefault(column, [])
+        cells.extend([None] * (row - len(cells)))
+        cells[row:] = values
+
+    def of_rows(self, rows: Sequence[int]) -> Originals:
+        """What is in these rows, by the position of each of them among these."""
+        narrowed = Originals()
+        for column, cells in self._columns.items():
+            length = len(cells)
+            narrowed.put(0, column, [cells[row] if row < length else None for row in rows])
+        return narrowed
+
+    def in_column(self, column: int) -> Iterator[tuple[int, Value]]:
+        """What is in a column: each row's position, and the value."""
+        cells = self._columns.get(column, ())
+        return ((row, value) for row, value in enumerate(cells) if value is not None)
+
+    def __getitem__(self, place: tuple[int, int]) -> Value:
+        row, column = place
+        cells = self._columns.get(column, ())
+        value = cells[row] if row < len(cells) else None
+        if value is None:
+            raise KeyError(place)
+        return value
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((row, column) for column in sorted(self._columns) for row, _ in self.in_column(column))
+
+    def __len__(self) -> int:
+        return sum(len(cells) - cells.count(None) for cells in self._columns.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oddity:
     """Something in the data that a spreadsheet hides: an error, a formula without a value, a merged area, hidden rows.
@@ -262,7 +310,7 @@ class Sheet:
     frame: pd.DataFrame
     row_numbers: tuple[int, ...]
     first_column: int = 1
-    values: Mapping[tuple[int, int], Value] = field(default_factory=dict)
+    values: Originals = field(default_factory=Originals)
     above: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     delimiter: str = ","
     oddities: tuple[Oddity, ...] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from batch_orders.models import Column, Mapped, Report, ResultRow, RowStatus, Sheet, SheetKind, Value
+from batch_orders.models import Column, Mapped, Originals, Report, ResultRow, RowStatus, Sheet, SheetKind, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def make_sheet(
         frame=pd.DataFrame([list(row) for row in rows], columns=list(columns), dtype=str),
         row_numbers=tuple(row_numbers or range(header_row + 1, header_row + 1 + len(rows))),
         first_column=first_column,
-        values=dict(values or {}),
+        values=Originals(values),
         delimiter=delimiter,
     )
 

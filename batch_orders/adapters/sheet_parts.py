@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from itertools import count, zip_longest
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from batch_orders.models import Column
+from batch_orders.models import Column, Originals
 from batch_orders.stages.columns import known_column, recognise, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from batch_orders.models import Oddity, Template, Value
+    from batch_orders.models import Oddity, Template
 
 # Rows, by Excel's numbers, among which the header is looked for: a title block may stand above it.
 HEADER_WITHIN: Final = 20
@@ -119,7 +119,7 @@ class Table:
     rows: Rows
     row_numbers: Sequence[int]
     name: str | None = None
-    originals: Mapping[tuple[int, int], Value] = field(default_factory=dict)
+    originals: Originals = field(default_factory=Originals)
     delimiter: str = ","
     oddities: tuple[Oddity, ...] = ()
     template: Template | None = None

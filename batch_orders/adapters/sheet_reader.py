@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_orders.adapters.sheet_parts import Rows, Table
-    from batch_orders.models import Oddity, Value
+    from batch_orders.models import Oddity
 
 _WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods"})
 _OTHER_SUFFIXES = frozenset({".numbers", ".pdf"})
@@ -160,7 +160,7 @@ def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table, limits: Li
         headers=tuple(_padded(rows.row(header), columns)),
         above={numbers[row]: tuple(rows.row(row)) for row in range(header) if not is_blank(rows.row(row))},
         row_numbers=row_numbers,
-        values=_values(table, kept),
+        values=table.originals.of_rows(kept),
         delimiter=table.delimiter,
         oddities=_in_rows(table.oddities, set(row_numbers)) if table.oddities else (),
         template=table.template,
@@ -176,12 +176,6 @@ def _frame(rows: Rows, kept: Sequence[int], columns: int) -> pd.DataFrame:
         for position, column in zip(range(columns), rows.given_away(), strict=False)
     }
     return pd.DataFrame(arrays, columns=range(columns), copy=False)
-
-
-def _values(table: Table, kept: Sequence[int]) -> dict[tuple[int, int], Value]:
-    """What was not text, by its place in the frame."""
-    place = {row: position for position, row in enumerate(kept)} if table.originals else {}
-    return {(place[row], column): value for (row, column), value in table.originals.items() if row in place}
 
 
 def _in_rows(oddities: Iterable[Oddity], rows: Container[int]) -> tuple[Oddity, ...]:

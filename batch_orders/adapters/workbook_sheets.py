@@ -23,7 +23,7 @@ from batch_orders.adapters import template_stamp
 from batch_orders.adapters.sheet_parts import HEADER_WITHIN, Rows, Table, header_row, heads_orders, is_blank
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
-from batch_orders.models import Cell, FindingCode, Oddity, Value
+from batch_orders.models import Cell, FindingCode, Oddity, Originals, Value
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -134,7 +134,7 @@ class Grid:
         self._most_columns = limits.columns
         self._rows: list[list[str]] = []
         self._numbers: list[int] = []
-        self._originals: dict[tuple[int, int], Value] = {}
+        self._originals = Originals()
 
     def add(self, found: Found) -> None:
         """Put something in a cell. ValueError where its row is before the last one."""
@@ -149,7 +149,8 @@ class Grid:
             row[cell.column - 1] = value
         else:
             row[cell.column - 1] = as_text(value, found.number_format)
-            self._originals[len(self._rows) - 1, cell.column - 1] = Value(kept(value), found.number_format)
+            original = Value(kept(value), found.number_format)
+            self._originals.put(len(self._rows) - 1, cell.column - 1, [original])
         if found.is_error:
             self.hidden.errors.append((cell, value if isinstance(value, str) else "#####"))
         if found.lacks_value:

@@ -23,7 +23,7 @@ from batch_orders.adapters.sheet_parts import HEADER_WITHIN, FoundOnce, Rows
 from batch_orders.adapters.workbook_sheets import LAST_ROW, Hidden, as_text, kept
 from batch_orders.adapters.xlsx_look import look
 from batch_orders.adapters.xlsx_usual import Usual
-from batch_orders.models import Cell, Value
+from batch_orders.models import Cell, Originals, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ class PlainSheet:
 
     rows: Rows = field(default_factory=Rows)
     row_numbers: list[int] = field(default_factory=list)
-    originals: dict[tuple[int, int], Value] = field(default_factory=dict)
+    originals: Originals = field(default_factory=Originals)
     hidden: Hidden = field(default_factory=Hidden)
 
 
@@ -202,10 +202,8 @@ class _Reader:
         values: Mapping[int, Sequence[Value | None]],
     ) -> None:
         sheet, blank = self.sheet, [""] * len(numbers)
-        for row, its_values in enumerate(zip(*values.values(), strict=True), start=len(sheet.rows)):
-            for column, value in zip(values, its_values, strict=True):
-                if value is not None:
-                    sheet.originals[row, column - 1] = value
+        for column, its_values in values.items():
+            sheet.originals.put(len(sheet.rows), column - 1, its_values)
         columns = range(1, max(texts, default=0) + 1)
         sheet.rows.extend_columns(len(numbers), [texts.get(column, blank) for column in columns])
         sheet.row_numbers += numbers
@@ -275,7 +273,7 @@ class _Reader:
             return self._texts_in[cell.column, kind][value if own is None else own]
         text, original = self._numbers_in[kind, style][value]
         assert original is not None  # noqa: S101 - for the type checker: there is a value
-        self.sheet.originals[len(self.sheet.row_numbers), cell.column - 1] = original
+        self.sheet.originals.put(len(self.sheet.row_numbers), cell.column - 1, [original])
         return text
 
 

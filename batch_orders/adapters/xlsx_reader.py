@@ -20,7 +20,7 @@ from batch_orders.adapters.sheet_parts import Rows, Table
 from batch_orders.adapters.workbook_sheets import as_text, choose, completed, kept
 from batch_orders.adapters.xlsx_look import look
 from batch_orders.adapters.xlsx_plain import plain_sheet, plain_texts, unescaped
-from batch_orders.models import Cell, Value
+from batch_orders.models import Cell, Originals, Value
 
 if TYPE_CHECKING:
     import io
@@ -117,7 +117,7 @@ def _table(sheet: Any, never_blank: Container[int]) -> tuple[Table, list[tuple[C
     """The cells of a sheet, and the errors (#N/A …) among them. Empty rows are left out, but for those named."""
     rows: list[list[str]] = []
     numbers: list[int] = []
-    originals: dict[tuple[int, int], Value] = {}
+    originals = Originals()
     errors: list[tuple[Cell, str]] = []
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         texts: list[str] = []
@@ -132,7 +132,7 @@ def _table(sheet: Any, never_blank: Container[int]) -> tuple[Table, list[tuple[C
             else:
                 number_format = cell.number_format
                 texts.append(as_text(value, number_format))
-                originals[len(rows), column] = Value(kept(value), number_format)
+                originals.put(len(rows), column, [Value(kept(value), number_format)])
         if any(texts) or number in never_blank:
             rows.append(texts)
             numbers.append(number)

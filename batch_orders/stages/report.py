@@ -274,7 +274,7 @@ def _part(done: Report, kept: list[int], orders: Sequence[OrderResult]) -> Repor
         frame=sheet.frame.iloc[kept].reset_index(drop=True),
         row_numbers=tuple(sheet.row_numbers[row] for row in kept),
         aside={},
-        values={(place[row], column): value for (row, column), value in sheet.values.items() if row in place},
+        values=sheet.values.of_rows(kept),
     )
     return dataclasses.replace(
         done,

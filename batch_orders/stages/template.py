@@ -12,7 +12,7 @@ from batch_orders.models import Column, FindingCode
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from batch_orders.models import Finding, Mapped, Oddity, Sheet, Value
+    from batch_orders.models import Finding, Mapped, Oddity, Sheet
 
 # Whose row it is. Where one of these is not the example's, somebody has begun to make the row their own: then it stays,
 # and its e-mail is told as wrong. (A country, say, may be changed by whoever only tries the drop-downs.)
@@ -94,14 +94,10 @@ def _without(sheet: Sheet, rows: Sequence[int]) -> Sheet:
         sheet,
         frame=sheet.frame.iloc[kept].reset_index(drop=True),
         row_numbers=numbers,
-        values=_moved(sheet.values, {row: position for position, row in enumerate(kept)}),
+        values=sheet.values.of_rows(kept),
         oddities=tuple(_narrowed(sheet.oddities, set(numbers))),
         aside={sheet.row_numbers[row]: tuple(sheet.frame.iloc[row].tolist()) for row in rows},
     )
-
-
-def _moved(values: Mapping[tuple[int, int], Value], new_row: Mapping[int, int]) -> dict[tuple[int, int], Value]:
-    return {(new_row[row], column): value for (row, column), value in values.items() if row in new_row}
 
 
 def _narrowed(oddities: Iterable[Oddity], numbers: Container[int]) -> Iterable[Oddity]:

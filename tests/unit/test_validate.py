@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch_orders.errors import SheetError
-from batch_orders.models import Catalog, Checked, Column, FindingCode, Severity, Value, Warehouse
+from batch_orders.models import Catalog, Checked, Column, FindingCode, Originals, Severity, Value, Warehouse
 from batch_orders.stages.validate import validate
 from tests.builders import make_mapped, make_sheet
 
@@ -356,7 +356,7 @@ def _with_number(zip_code: int, **values: str) -> Checked:
     position = list(Column).index(Column.SHIPPING_ZIP)
     sheet = make_sheet(list(row), [list(row.values())])
     assert sheet.headers[position] == "shipping_zip"
-    numbers = {(0, position): Value(zip_code, "General")}
+    numbers = Originals({(0, position): Value(zip_code, "General")})
     return validate(make_mapped(dataclasses.replace(sheet, values=numbers)), _CATALOG)
 
 

@@ -135,7 +135,7 @@ def _lines_with_number(mapped: Mapped, column: Column) -> list[int]:
     sources = mapped.sources.get(column, ())
     if len(sources) != 1:
         return []
-    rows = {row for (row, place), value in mapped.sheet.values.items() if place == sources[0] and _is_number(value)}
+    rows = {row for row, value in mapped.sheet.values.in_column(sources[0]) if _is_number(value)}
     return [line for line, row in enumerate(mapped.rows) if row in rows]
 
 

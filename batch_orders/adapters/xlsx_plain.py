@@ -58,9 +58,10 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _REFERENCE = re.compile(r"&(?:#x([0-9A-Fa-f]{1,6})|#([0-9]{1,7})|(amp|lt|gt|quot|apos));")
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _IN_XML = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Bytes and characters that XML cannot hold (the last two as UTF-8), and what ends a CDATA section.
+# Bytes and characters that XML cannot hold.
 _CONTROLS = bytes(set(range(0x20)) - {0x09, 0x0A, 0x0D})
-_NO_XML = (b"\xef\xbf\xbe", b"\xef\xbf\xbf", b"]]>")
+_NO_XML = ("\ufffe", "\uffff")
+_CDATA_END = b"]]>"
 # How a character that XML cannot hold is written in a cell (ECMA-376, ST_Xstring), _x000D_ say, and the underscore of a
 # text that only looks so, _x005F_x000D_; openpyxl leaves both as they stand. Half a surrogate pair is no character.
 _ESCAPED = re.compile(r"_x((?![dD][89a-fA-F])[0-9a-fA-F]{4})_")
@@ -329,10 +330,13 @@ def _is_utf8(head: bytes) -> bool:
 
 def _readable(xml: bytes) -> str:
     """A piece of a part as text, its lines' ends as XML reads them; refused where XML cannot hold what is in it."""
-    _require(len(xml.translate(None, _CONTROLS)) == len(xml) and not any(each in xml for each in _NO_XML))
+    _require(len(xml.translate(None, _CONTROLS)) == len(xml))
+    _require(b"]" not in xml or _CDATA_END not in xml)
     if b"\r" in xml:
         xml = xml.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return xml.decode()
+    text = xml.decode()
+    _require(not any(each in text for each in _NO_XML))
+    return text
 
 
 def _resolved(text: str) -> str:

@@ -12,6 +12,8 @@ import re
 import zipfile
 from typing import IO, TYPE_CHECKING, Final
 
+import numpy as np
+
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
 
@@ -171,7 +173,7 @@ class _Guard:
         self._has_begun = self._has_ended = False
 
     def let_pass(self, piece: bytes) -> None:
-        self._depth += piece.count(b"<") - 2 * piece.count(b"</") - piece.count(b"/>") - piece.count(b"<?")
+        self._depth += piece.count(b"<") - 2 * _pairs(piece, b"</") - _pairs(piece, b"/>") - _pairs(piece, b"<?")
         if b"!" in piece:  # of which there are few
             self._depth -= piece.count(b"<!")
             if b"<!DOCTYPE" in piece:
@@ -216,13 +218,18 @@ def _is_full(xml: bytes) -> bool:
     """Whether each cell and row ends with what it holds, as counting shows, which is faster than looking at each."""
     values = xml.count(b"v></c>")
     return (
-        b"/>" not in xml
+        not _pairs(xml, b"/>")
         and values == xml.count(b"v></")
         and values + xml.count(b"is></c>") == xml.count(b"</c>")
         and xml.count(b"c></row>") == xml.count(b"</row>")
-        and b":c>" not in xml
-        and b":row>" not in xml
+        and (b":" not in xml or (b":c>" not in xml and b":row>" not in xml))
     )
+
+
+def _pairs(xml: bytes, pair: bytes) -> int:
+    """How often these two different bytes stand together: where that is often, or never, bytes.count takes long."""
+    octets = np.frombuffer(xml, dtype=np.uint8)
+    return int(np.count_nonzero((octets[:-1] == pair[0]) & (octets[1:] == pair[1])))
 
 
 def _all_placed(xml: bytes) -> bool:

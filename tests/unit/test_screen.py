@@ -29,3 +29,9 @@ def test_what_is_counted_is_what_would_be_found(rows: str) -> None:
     without = xlsx_screen._EMPTY_ROW.sub(b"", xlsx_screen._EMPTY_CELL.sub(b"", xml))
     assert xlsx_screen._without_empty(xml) == without
     assert xlsx_screen._may_hold_empty(xml) == (without != xml)
+
+
+@given(st.text("<>/?c ").map(str.encode), st.sampled_from([b"</", b"/>", b"<?"]))
+def test_pairs_are_counted_as_bytes_count_them(xml: bytes, pair: bytes) -> None:
+    """In nothing, in one byte, at the edges and side by side."""
+    assert xlsx_screen._pairs(xml, pair) == xml.count(pair)

@@ -82,7 +82,7 @@ def order_key(account: Account, employee: str, reference: str) -> str:
 
 def full_name(contents: Contents) -> str:
     """First and last name, for telling people apart; "" where either is blank."""
-    return _full_name(contents.firstname, contents.lastname)
+    return name_of_person(contents.firstname, contents.lastname)
 
 
 def employee_trace(employee: str) -> str:
@@ -95,20 +95,29 @@ def traces(employee: str, contents: Contents) -> tuple[str, ...]:
 
     A phone alone is none: a household or an office shares it. The mailbox is the address without its +tag.
     """
-    local, at, domain = employee.rpartition("@")
-    mailbox = (f"mailbox:{local.partition('+')[0]}@{domain}",) if at and local.partition("+")[0] else ()
     person = traces_of_person(contents.firstname, contents.lastname, contents.phone_number, contents.shipping_zip)
-    return (*person, *mailbox)
+    address = mailbox(employee)
+    return (*person, f"mailbox:{address}") if address else person
+
+
+def mailbox(employee: str) -> str:
+    """The (normalised) e-mail address without its +tag; "" where nothing else is in front of the @."""
+    local, _, domain = employee.rpartition("@")
+    bare = local.partition("+")[0]
+    if bare == local:
+        return employee if local else ""
+    return f"{bare}@{domain}" if bare else ""
 
 
 def traces_of_person(firstname: str, lastname: str, phone: str, postal_code: str) -> tuple[str, ...]:
     """The traces that a name leaves; none where it is blank."""
-    name = _full_name(firstname, lastname)
+    name = name_of_person(firstname, lastname)
     parts = {"zip": "".join(normalise_text(postal_code).split()), "phone": "".join(normalise_text(phone).split())}
     return tuple(_array(kind, name, part) for kind, part in parts.items() if name and part)
 
 
-def _full_name(firstname: str, lastname: str) -> str:
+def name_of_person(firstname: str, lastname: str) -> str:
+    """First and last name as an identity; "" where either is blank."""
     first, last = (" ".join(normalise_text(part).split()) for part in (firstname, lastname))
     return _array(first, last) if first and last else ""
 

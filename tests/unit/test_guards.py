@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,8 @@ from batch_orders.models import (
 )
 from batch_orders.stages.columns import map_columns
 from batch_orders.stages.group import group
-from batch_orders.stages.plan import plan, traces_asked_for
+from batch_orders.stages.plan import guards, plan, traces_asked_for
+from batch_orders.stages.plan.guards import _traces
 from batch_orders.stages.plan.people import People
 from batch_orders.stages.validate import validate
 from tests.builders import make_sheet
@@ -76,7 +78,7 @@ def _plan(
     grouped, loose = group(checked)
     orders = [(f"{order.employee}/{order.reference}", order) for order in grouped]
     placed = list(placed)
-    by_trace = {
+    left = {
         trace: tuple(
             remembered
             for remembered in placed
@@ -88,6 +90,7 @@ def _plan(
         )
         for trace in traces_asked_for(order for _, order in orders)
     }
+    by_trace = {trace: found for trace, found in left.items() if found}
     if forgotten:
         by_trace = {trace: tuple(map(_forgotten, found)) for trace, found in by_trace.items()}
         placed = list(map(_forgotten, placed))
@@ -318,6 +321,26 @@ def test_others_are_what_comparing_each_with_each_finds(people: list[tuple[str, 
     for who, traces in people:
         each = [line for line, (other, theirs) in enumerate(people) if other != who and traces & theirs]
         assert grouped.others(who, sorted(traces)) == (each[:most], len(each))
+
+
+_FIRST, _ADDRESSES = (
+    ("Ana", " ana", "Ben", ""),
+    ("a@example.com", "A+x@example.com", "b@example.com", "+y@b.com", "b", ""),
+)
+
+
+@given(
+    st.lists(
+        st.builds(_row, _SOME(_ADDRESSES), first=_SOME(_FIRST), zip_code=_SOME(["10001", "10002", ""])), max_size=8
+    )
+)
+def test_only_who_shares_something_need_be_compared(rows: list[tuple[str, ...]]) -> None:
+    """The others are told apart by their names and mailboxes alone, and the plan is the same."""
+    numbered = [(*row[:-1], str(number)) for number, row in enumerate(rows)] or [_row("a@example.com")]
+    everybody = {"_traces_to_compare": lambda orders, *_: {p: _traces(o) for p, (_, o) in enumerate(orders)}}
+    planned = _plan(numbered)
+    with patch.multiple(guards, **everybody):
+        assert _plan(numbered) == planned
 
 
 def test_a_column_filled_down() -> None:

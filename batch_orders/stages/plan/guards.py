@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_orders import identity
 from batch_orders.messages import findings as messages
 from batch_orders.models import Column, Finding, FindingCode, Severity, order_id
-from batch_orders.stages.plan.people import People
+from batch_orders.stages.plan.people import People, had_by_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,8 +53,9 @@ def guard(
     holds: dict[int, list[str]] = defaultdict(list)
     findings: list[Finding] = []
     in_sheet = sorted({*open_orders, *doubtful})
-    traces = {position: _traces(orders[position][1]) for position in in_sheet}
-    people = _people_in_sheet(checked, orders, loose_lines, traces)
+    loose = _loose_people(checked, loose_lines)
+    traces = _traces_to_compare(orders, loose, history, in_sheet)
+    people = _people_in_sheet(orders, loose, traces)
     for position, code, message in (
         *_near_duplicates(checked, orders, history, open_orders, traces=traces, people=people),
         *_repeats(checked, orders, history, open_orders, in_sheet),
@@ -100,7 +102,8 @@ def _near_duplicates(
     said = numbers_in_sheet(checked)
     for position in open_orders:
         order = orders[position][1]
-        known = _placed_for_another(order, traces[position], history)
+        left = traces.get(position, ())
+        known = _placed_for_another(order, left, history)
         # A results row that was ordered, with another e-mail address now: a person who was renamed, say.
         taken = [
             (whose.email, said[line])
@@ -110,7 +113,7 @@ def _near_duplicates(
             and whose.key != orders[position][0]
             and not _is_for(order, whose, history)
         ]
-        others = people.others(order.employee, traces[position])
+        others = people.others(order.employee, left)
         if known:
             message = known
         elif taken:
@@ -122,8 +125,47 @@ def _near_duplicates(
         yield position, FindingCode.NEAR_DUPLICATE, message
 
 
+class _Loose(NamedTuple):
+    """A row without an e-mail: what it is called in place of one, and what is known of its person."""
+
+    who: str
+    line: int
+    firstname: str
+    lastname: str
+    phone: str
+    zip_code: str
+
+
+def _loose_people(checked: Checked, lines: Sequence[int]) -> list[_Loose]:
+    names = (Column.FIRSTNAME, Column.LASTNAME, Column.PHONE_NUMBER, Column.SHIPPING_ZIP)
+    columns = [checked.frame[name].iloc[list(lines)].tolist() for name in names]
+    each = zip(lines, *columns, strict=True)
+    return [_Loose(f"row {checked.mapped.row_number(line)}", line, *known) for line, *known in each]
+
+
 def _traces(order: Order) -> tuple[str, ...]:
     return identity.traces(order.employee, order.contents)
+
+
+def _traces_to_compare(
+    orders: Sequence[tuple[str | None, Order]], loose: Sequence[_Loose], history: History, in_sheet: Sequence[int]
+) -> dict[int, tuple[str, ...]]:
+    """The traces of those orders (positions in `orders`) that may have one in common with somebody else.
+
+    Each trace holds a name or a mailbox, and in most sheets nearly everybody has their own.
+    """
+    found = [orders[position][1] for position in in_sheet]
+    names = [identity.full_name(order.contents) for order in found]
+    mailboxes = [identity.mailbox(order.employee) for order in found]
+    whose = [order.employee for order in found]
+    loose_names = ((identity.name_of_person(row.firstname, row.lastname), row.who) for row in loose)
+    shared = had_by_several(chain(zip(names, whose, strict=True), loose_names))
+    shared |= had_by_several(zip(mailboxes, whose, strict=True))
+    return {
+        position: _traces(order)
+        for position, order, name, mailbox in zip(in_sheet, found, names, mailboxes, strict=True)
+        if history.look_alikes or name in shared or mailbox in shared
+    }
 
 
 def _placed_for_another(order: Order, traces: Sequence[str], history: History) -> str:
@@ -144,21 +186,16 @@ def _is_for(order: Order, other: Remembered | Numbered, history: History) -> boo
 
 
 def _people_in_sheet(
-    checked: Checked,
-    orders: Sequence[tuple[str | None, Order]],
-    loose_lines: Sequence[int],
-    traces: Mapping[int, Sequence[str]],
+    orders: Sequence[tuple[str | None, Order]], loose: Sequence[_Loose], traces: Mapping[int, Sequence[str]]
 ) -> People:
     """Everybody in the sheet: the employees, by the `traces` of their orders, and the rows without an e-mail."""
     people = People(most=messages.MOST_LISTED)
     for position, left in traces.items():
         order = orders[position][1]
         people.add(order.employee, left, order.lines[0])
-    names = (Column.FIRSTNAME, Column.LASTNAME, Column.PHONE_NUMBER, Column.SHIPPING_ZIP)
-    columns = {name: checked.frame[name] for name in names}
-    for line in loose_lines:
-        who = f"row {checked.mapped.row_number(line)}"
-        people.add(who, identity.traces_of_person(*(str(columns[name].iloc[line]) for name in names)), line)
+    for row in loose:
+        left = identity.traces_of_person(row.firstname, row.lastname, row.phone, row.zip_code)
+        people.add(row.who, left, row.line)
     return people
 
 

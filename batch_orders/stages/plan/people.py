@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+def had_by_several(marks: Iterable[tuple[str, str]]) -> set[str]:
+    """Of marks, each with whose it is, those that are not one's alone; "" is no mark."""
+    owner: dict[str, str] = {}
+    return {mark for mark, who in marks if mark and owner.setdefault(mark, who) != who}
+
+
 class Others(NamedTuple):
     """Lines of a sheet that belong to others: the first few, and how many there are in all."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -163,10 +164,11 @@ class Cell(NamedTuple):
 class Finding:
     """Something wrong, or worth knowing, about a cell, row, order or sheet.
 
-    `rows` are Excel's row numbers of every row it is about; `cells` the cells it is shown at (none where the
-    sheet lacks the column); `suggestions` ready-to-type values, the best one first (`undecided`: it is hardly better
-    than the second). `fact` is the message without its advice, where the advice holds only until the order is sent, and
-    `afterwards` what is told instead of the message from then on.
+    `rows` are Excel's row numbers of every row it is about; in each of them it is shown at the cells in `columns`
+    (Excel's numbers, none where the sheet lacks the column), unless its cells are `scattered`; `suggestions`
+    ready-to-type values, the best one first (`undecided`: it is hardly better than the second). `fact` is the message
+    without its advice, where the advice holds only until the order is sent, and `afterwards` what is told instead of
+    the message from then on.
     """
 
     code: FindingCode
@@ -174,11 +176,17 @@ class Finding:
     message: str
     column: Column | None = None
     rows: tuple[int, ...] = ()
-    cells: tuple[Cell, ...] = ()
+    columns: tuple[int, ...] = ()
+    scattered: tuple[Cell, ...] = ()
     suggestions: tuple[str, ...] = ()
     undecided: bool = False
     fact: str = ""
     afterwards: str = ""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells it is shown at: worked out, since findings may be more than the sheet has rows."""
+        return self.scattered or tuple(Cell(row, column) for row in self.rows for column in self.columns)
 
     @property
     def told(self) -> str:
@@ -520,14 +528,16 @@ class Mapped:
 
     def cells(self, line: int, column: Column) -> tuple[Cell, ...]:
         """The cells that the line's value comes from; of joined ones those that hold something, or the first."""
-        row = self.rows[line]
+        number = self.row_number(line)
+        return tuple(Cell(number, place) for place in self.columns(line, column))
+
+    def columns(self, line: int, column: Column) -> tuple[int, ...]:
+        """The same as Excel's numbers of the sheet's columns."""
         sources = self.places[column][line] if column in self.places else self.sources.get(column, ())
         if len(sources) > 1:
-            frame = self.sheet.frame
+            row, frame = self.rows[line], self.sheet.frame
             sources = tuple(position for position in sources if str(frame.iloc[row, position]).strip()) or sources[:1]
-        if len(sources) == 1:
-            return (self.sheet.cell(row, sources[0]),)
-        return tuple(self.sheet.cell(row, position) for position in sources)
+        return _numbers(self.sheet.first_column, sources)
 
     def cells_of(self, lines: Iterable[int], column: Column) -> tuple[Cell, ...]:
         """The cells that the lines' values come from, each once."""
@@ -551,6 +561,12 @@ class Mapped:
         """Which of our columns each column of the sheet is used for, by Excel's number."""
         first = self.sheet.first_column
         return {first + position: column for column, sources in self.sources.items() for position in sources}
+
+
+@lru_cache
+def _numbers(first_column: int, positions: tuple[int, ...]) -> tuple[int, ...]:
+    """Excel's numbers of the columns at these positions: the same object for all findings that ask for them."""
+    return tuple(first_column + position for position in positions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -764,13 +780,13 @@ class Decision:
     """What is to happen with one order.
 
     `key` is None where there is no ledger to make one. Where `settled` is None the order is to be sent, unless
-    `blocked` says for each of its lines, in the order of `order.lines`, why not: (status, message).
+    `blocked` says for each of its lines, in the order of `order.lines`, why not: (status, messages).
     """
 
     order: Order
     key: str | None
     settled: Outcome | None = None
-    blocked: tuple[tuple[RowStatus, str], ...] = ()
+    blocked: tuple[tuple[RowStatus, tuple[str, ...]], ...] = ()
 
     @property
     def send(self) -> bool:
@@ -982,9 +998,14 @@ class ResultRow:
 
     status: RowStatus
     order_number: str = ""
-    message: str = ""
+    messages: tuple[str, ...] = ()
     submitted_at: datetime | None = None
     run_id: str = ""
+
+    @property
+    def message(self) -> str:
+        """All of them as one text: put together where it is told, since most rows share the parts and not the whole."""
+        return " ".join(self.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -997,9 +1018,14 @@ class OrderResult:
     rows: tuple[int, ...]
     status: RowStatus
     order_number: str | None
-    message: str
+    messages: tuple[str, ...]
     attempts: int
     content_hash: str = ""
+
+    @property
+    def message(self) -> str:
+        """All of them as one text, as a row's."""
+        return " ".join(self.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,12 +84,12 @@ def report(
         results.append(_order_result(decision, outcome, mapped, is_kept=run_id is not None))
     findings = _as_they_stand(plan.findings, rows, mapped)
     with_notes = functools.cache(_with_notes)  # one for all the rows that say the same
-    for row, notes in _warnings_by_row(findings, mapped).items():
+    for row, notes in _notes_by_row(findings, mapped).items():
         noted = rows[row]
         rows[row] = noted and with_notes(noted, tuple(notes))
-    for row, message in _loose(plan, mapped):
+    for row, messages in _loose(plan, mapped):
         number = _number_said(mapped, row)  # whose it is shows when the e-mail is there
-        rows[row] = ResultRow(status=RowStatus.INVALID, order_number=number, message=message, run_id=run_id or "")
+        rows[row] = ResultRow(status=RowStatus.INVALID, order_number=number, messages=messages, run_id=run_id or "")
     return _summed_up(
         run_id=run_id,
         command=command,
@@ -110,13 +110,14 @@ def _folded(one: ResultRow | None, other: ResultRow) -> ResultRow:
     if one is None or one == other:
         return other
     first = min(one, other, key=lambda result: _ORDER_OF_STATUSES[result.status])
-    return dataclasses.replace(first, message=" ".join(dict.fromkeys([one.message, other.message])))
+    messages = one.messages if one.message == other.message else one.messages + other.messages
+    return dataclasses.replace(first, messages=messages)
 
 
 def _lines_of(decision: Decision, said: ResultRow, run_id: str) -> Sequence[ResultRow]:
     """What each of the order's lines says: the same (`said`), unless it is blocked."""
     if decision.blocked:
-        return [ResultRow(status=status, message=message, run_id=run_id) for status, message in decision.blocked]
+        return [ResultRow(status=status, messages=messages, run_id=run_id) for status, messages in decision.blocked]
     return [said] * len(decision.order.lines)
 
 
@@ -124,7 +125,7 @@ def _result_row(outcome: Outcome, run_id: str | None) -> ResultRow:
     return ResultRow(
         status=outcome.status,
         order_number=outcome.order_number or "",
-        message=outcome.message,
+        messages=(outcome.message,),
         submitted_at=outcome.submitted_at,
         run_id=outcome.run_id or run_id or "",
     )
@@ -132,9 +133,8 @@ def _result_row(outcome: Outcome, run_id: str | None) -> ResultRow:
 
 def _order_result(decision: Decision, outcome: Outcome, mapped: Mapped, *, is_kept: bool) -> OrderResult:
     """What is said of the order; what it holds is told, as a hash, only where the report is kept for later."""
-    status, message = outcome.status, outcome.message
-    if decision.blocked:
-        status, message = min(decision.blocked, key=lambda blocked: _ORDER_OF_STATUSES[blocked[0]])
+    said = decision.blocked or ((outcome.status, (outcome.message,)),)
+    status, messages = min(said, key=lambda each: _ORDER_OF_STATUSES[each[0]])
     return OrderResult(
         key=decision.key,
         email=decision.order.email,
@@ -142,13 +142,13 @@ def _order_result(decision: Decision, outcome: Outcome, mapped: Mapped, *, is_ke
         rows=mapped.positions(decision.order.lines),
         status=status,
         order_number=None if decision.blocked else outcome.order_number,
-        message=message,
+        messages=messages,
         attempts=0 if decision.blocked else outcome.attempts,
         content_hash=identity.content_hash(decision.order.contents) if is_kept else "",
     )
 
 
-def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, str]]:
+def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, tuple[str, ...]]]:
     """Rows without an e-mail belong to no order; their findings say so."""
     rows = mapped.positions(plan.loose_lines)
     messages: dict[int, list[str]] = {mapped.sheet.row_numbers[row]: [] for row in rows}
@@ -157,7 +157,7 @@ def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, str]]:
             for number in finding.rows:
                 if number in messages:
                     messages[number].append(finding.message)
-    return zip(rows, (" ".join(dict.fromkeys(told)) for told in messages.values()), strict=True)
+    return zip(rows, (tuple(dict.fromkeys(told)) for told in messages.values()), strict=True)
 
 
 def _numbers_unknown(findings: Sequence[Finding], mapped: Mapped) -> dict[int, str]:
@@ -195,19 +195,20 @@ def _position(mapped: Mapped, number: int) -> int:
     return bisect_left(mapped.sheet.row_numbers, number)
 
 
-def _warnings_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
-    warnings: dict[int, list[str]] = defaultdict(list)
+def _notes_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
+    notes: dict[int, list[str]] = defaultdict(list)
+    note = functools.cache("Note: {}".format)  # held once, however many rows have it
     for finding in findings:
         if finding.severity is Severity.WARNING:
             # A merged area may be as long as the sheet: it is told where its value stands.
             about = finding.rows[:1] if finding.code is FindingCode.MERGED_CELLS else finding.rows
             for number in about:
-                warnings[_position(mapped, number)].append(finding.told)
-    return warnings
+                notes[_position(mapped, number)].append(note(finding.told))
+    return notes
 
 
-def _with_notes(row: ResultRow, notes: Sequence[str]) -> ResultRow:
-    return dataclasses.replace(row, message=" ".join([row.message, *(f"Note: {note}" for note in notes)]))
+def _with_notes(row: ResultRow, notes: tuple[str, ...]) -> ResultRow:
+    return dataclasses.replace(row, messages=row.messages + notes)
 
 
 def _summed_up(
@@ -397,10 +398,11 @@ def _error_document(message: str, hint: str) -> dict[str, Any]:
 
 def finding_document(finding: Finding) -> dict[str, Any]:
     """One finding as the contract's `--json` has it: null where it is about more than one row or cell."""
+    cells = finding.cells
     return {
         "row": finding.rows[0] if len(finding.rows) == 1 else None,
         "column": finding.column.value if finding.column else None,
-        "cell": str(finding.cells[0]) if len(finding.cells) == 1 else None,
+        "cell": str(cells[0]) if len(cells) == 1 else None,
         "severity": finding.severity.value,
         "code": finding.code.value,
         "message": finding.message,
@@ -413,8 +415,8 @@ def freeze(done: Report) -> bytes:
     parts = {
         "command": done.command,
         "rows": [[r.status, r.order_number, r.message, r.submitted_at, r.run_id] for r in done.rows],
-        "orders": [_fields(order) for order in done.orders],
-        "findings": [_fields(finding) for finding in done.findings],
+        "orders": [_frozen_order(order) for order in done.orders],
+        "findings": [_frozen_finding(finding) for finding in done.findings],
         "about": [line for line in done.summary if line[0] not in _COMPUTED_LINES],
         "stopped": done.stopped,
         "notes": done.notes,
@@ -422,9 +424,33 @@ def freeze(done: Report) -> bytes:
     return json.dumps(parts, default=lambda time: time.isoformat()).encode()
 
 
-def _fields(value: OrderResult | Finding) -> dict[str, Any]:
-    """As `dataclasses.asdict`, which copies also what nobody can change."""
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+def _frozen_order(order: OrderResult) -> dict[str, Any]:
+    return {
+        "key": order.key,
+        "email": order.email,
+        "order_reference": order.order_reference,
+        "rows": order.rows,
+        "status": order.status,
+        "order_number": order.order_number,
+        "message": order.message,
+        "attempts": order.attempts,
+        "content_hash": order.content_hash,
+    }
+
+
+def _frozen_finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "message": finding.message,
+        "column": finding.column,
+        "rows": finding.rows,
+        "cells": finding.cells,
+        "suggestions": finding.suggestions,
+        "undecided": finding.undecided,
+        "fact": finding.fact,
+        "afterwards": finding.afterwards,
+    }
 
 
 def frozen_keys(frozen: bytes) -> tuple[str, ...]:
@@ -513,7 +539,7 @@ def _brought_up(order: OrderResult, outcome: Outcome) -> OrderResult:
     return dataclasses.replace(
         order,
         status=outcome.status,
-        message=outcome.message,
+        messages=(outcome.message,),
         order_number=outcome.order_number,
         attempts=outcome.attempts,
     )
@@ -537,14 +563,17 @@ def _thawed_row(parts: Sequence[Any]) -> ResultRow:
     return ResultRow(
         status=RowStatus(status),
         order_number=number,
-        message=message,
+        messages=(message,),
         submitted_at=datetime.fromisoformat(submitted_at).astimezone(UTC) if submitted_at else None,
         run_id=run_id,
     )
 
 
 def _thawed_order(parts: Mapping[str, Any]) -> OrderResult:
-    return OrderResult(**{**parts, "rows": tuple(parts["rows"]), "status": RowStatus(parts["status"])})
+    others = {name: value for name, value in parts.items() if name not in {"rows", "status", "message"}}
+    return OrderResult(
+        **others, rows=tuple(parts["rows"]), status=RowStatus(parts["status"]), messages=(parts["message"],)
+    )
 
 
 def _thawed_finding(parts: Mapping[str, Any]) -> Finding:
@@ -554,7 +583,7 @@ def _thawed_finding(parts: Mapping[str, Any]) -> Finding:
         message=parts["message"],
         column=Column(parts["column"]) if parts["column"] else None,
         rows=tuple(parts["rows"]),
-        cells=tuple(Cell(*cell) for cell in parts["cells"]),
+        scattered=tuple(Cell(*cell) for cell in parts["cells"]),
         suggestions=tuple(parts["suggestions"]),
         undecided=parts.get("undecided", False),  # kept reports of an earlier version say nothing of it
         fact=parts.get("fact", ""),  # reports that an older version kept have none

@@ -145,7 +145,7 @@ class Records:
             known = ledger.recall(list(found)) if found else {}
             for key, (order, about) in found.items():
                 if key not in known or known[key].state is OrderState.PLANNED:
-                    as_told = dataclasses.replace(order, message=words.on_page(order.message))
+                    as_told = dataclasses.replace(order, messages=(words.on_page(order.message),))
                     held.append(HeldOrder(run=told.run, order=as_told, about=about))
             seen |= told.keys
         return held

@@ -306,7 +306,7 @@ def test_results_that_come_back_are_mended(tmp_path: Path) -> None:
     """A results file, marks and all, is edited in place like any other."""
     mapped = map_columns(read_sheet(rich_workbook(tmp_path / "wave.xlsx")))
     rows = [
-        ResultRow(status=RowStatus.INVALID, order_number="", message="Wrong.", submitted_at=None, run_id="1")
+        ResultRow(status=RowStatus.INVALID, order_number="", messages=("Wrong.",), submitted_at=None, run_id="1")
         for _ in mapped.sheet.row_numbers
     ]
     results = own_workbook.render(make_report(mapped, rows, findings=[], summary=[("Sheet", "wave")]))

@@ -65,7 +65,7 @@ def report_on(path: Path, findings: Sequence[Finding] = (), *, statuses: Sequenc
         ResultRow(
             status=statuses[row % len(statuses)],
             order_number=f"00{row}" if row % 2 else "",
-            message=MESSAGE if row % 3 else "",
+            messages=(MESSAGE,) if row % 3 else (),
             submitted_at=SENT_AT if row % 2 else None,
             run_id="20261124-1",
         )
@@ -77,7 +77,9 @@ def report_on(path: Path, findings: Sequence[Finding] = (), *, statuses: Sequenc
 def found_at(*cells: str, severity: Severity = Severity.ERROR, message: str = "Wrong <&> thing.") -> Finding:
     """A finding at these cells, with a suggestion."""
     places = tuple(Cell(int(re.sub(r"\D", "", cell)), ord(cell[0]) - 64) for cell in cells)
-    return Finding(code=FindingCode.EMAIL, severity=severity, message=message, cells=places, suggestions=("=DE", "AT"))
+    return Finding(
+        code=FindingCode.EMAIL, severity=severity, message=message, scattered=places, suggestions=("=DE", "AT")
+    )
 
 
 FINDINGS = (

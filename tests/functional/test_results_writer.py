@@ -389,7 +389,7 @@ def story(kind: SheetKind = SheetKind.CSV, **changes: Any) -> Report:
     mapped = make_mapped(make_sheet(headers, rows, kind=kind, **changes), {Column.EMAIL: 0}, results=(1, 2, 3, 4, 5))
     berlin = timezone(timedelta(hours=1))
     results = [
-        ResultRow(status=RowStatus.INVALID, message="=bad", run_id=RUN_ID),
+        ResultRow(status=RowStatus.INVALID, messages=("=bad",), run_id=RUN_ID),
         ResultRow(
             status=RowStatus.ALREADY_ORDERED,
             order_number="0070",
@@ -538,7 +538,7 @@ def test_csv_guards_headers_and_the_vendors_words() -> None:
     """Nothing in the file gets through unguarded, whoever wrote it."""
     report = make_report(
         make_mapped(make_sheet(["=head"], [["x"]], kind=SheetKind.CSV), {}),
-        [ResultRow(status=RowStatus.REJECTED, order_number="=1", message="@vendor")],
+        [ResultRow(status=RowStatus.REJECTED, order_number="=1", messages=("@vendor",))],
     )
     header, row = read_csv(render_csv(report))
     assert header[0] == "'=head"
@@ -549,11 +549,11 @@ def test_workbooks_hold_no_formula() -> None:
     """In headers, cells, results, comments, summary and the sheet's name: text, and read back as text."""
     rows = [[text, text] for text in [*FORMULAS, "#N/A", "{=1+1}"]]
     finding = Finding(
-        code=FindingCode.EMAIL, severity=Severity.ERROR, message="=1+1", cells=(Cell(2, 1),), suggestions=("=2+2",)
+        code=FindingCode.EMAIL, severity=Severity.ERROR, message="=1+1", scattered=(Cell(2, 1),), suggestions=("=2+2",)
     )
     report = make_report(
         make_mapped(make_sheet(["=1+1", "phone_number"], rows, sheet_name="=1+1")),
-        [ResultRow(status=RowStatus.REJECTED, order_number="=1+1", message="=1+1", run_id="=1+1")] * len(rows),
+        [ResultRow(status=RowStatus.REJECTED, order_number="=1+1", messages=("=1+1",), run_id="=1+1")] * len(rows),
         findings=[finding],
         summary=[("=1+1", "=1+1")],
     )
@@ -589,30 +589,32 @@ def marked_report() -> Report:
     }
     sheet = make_sheet(headers, rows, header_row=5, row_numbers=(6, 9), first_column=3, values=values)
     findings = [
-        Finding(code=FindingCode.OUT_OF_STOCK, severity=Severity.WARNING, message="Few left.", cells=(Cell(6, 7),)),
+        Finding(code=FindingCode.OUT_OF_STOCK, severity=Severity.WARNING, message="Few left.", scattered=(Cell(6, 7),)),
         Finding(
-            code=FindingCode.REPAIRED, severity=Severity.REPAIR, message="Trimmed.", cells=(Cell(9, 4), Cell(9, 7))
+            code=FindingCode.REPAIRED, severity=Severity.REPAIR, message="Trimmed.", scattered=(Cell(9, 4), Cell(9, 7))
         ),
         Finding(
             code=FindingCode.QUANTITY,
             severity=Severity.ERROR,
             message="Not a number.",
-            cells=(Cell(9, 7),),
+            scattered=(Cell(9, 7),),
             suggestions=("2",),
         ),
         Finding(
             code=FindingCode.ZIP,
             severity=Severity.ERROR,
             message="Missing.",
-            cells=(Cell(9, 5),),
+            scattered=(Cell(9, 5),),
             suggestions=("A", "B"),
         ),
-        Finding(code=FindingCode.EMAIL, severity=Severity.ERROR, message="Elsewhere.", cells=(Cell(9, 3), Cell(7, 4))),
+        Finding(
+            code=FindingCode.EMAIL, severity=Severity.ERROR, message="Elsewhere.", scattered=(Cell(9, 3), Cell(7, 4))
+        ),
         Finding(code=FindingCode.CONFLICT, severity=Severity.ERROR, message="No cell.", rows=(9,)),
     ]
     results = [
         ResultRow(status=RowStatus.ORDERED, order_number="10001", submitted_at=SENT_AT, run_id=RUN_ID),
-        ResultRow(status=RowStatus.INVALID, message="Not a number. " * 12, run_id=RUN_ID),
+        ResultRow(status=RowStatus.INVALID, messages=("Not a number. " * 12,), run_id=RUN_ID),
     ]
     return make_report(make_mapped(sheet, results=(0,)), results, findings=findings)
 
@@ -665,7 +667,7 @@ def test_comments_are_large_enough_to_read() -> None:
     heights = []
     for length in (1, 20, 500):
         finding = Finding(
-            code=FindingCode.EMAIL, severity=Severity.ERROR, message="Far too long. " * length, cells=(Cell(2, 1),)
+            code=FindingCode.EMAIL, severity=Severity.ERROR, message="Far too long. " * length, scattered=(Cell(2, 1),)
         )
         report = simple_report(SheetKind.XLSX)
         content = render_xlsx(make_report(report.mapped, report.rows, findings=[finding]))
@@ -768,10 +770,10 @@ def test_characters_that_xml_forbids() -> None:
     """They are replaced in cells, headers, messages, comments and summary; tab and line ends are fine."""
     odd = "a\x00b\x0bc\x1fd\ud800e\ufffff\tg\r\nh\ri"
     kept = "a�b�c�d�e�f\tg\nh\ni"
-    finding = Finding(code=FindingCode.EMAIL, severity=Severity.ERROR, message=odd, cells=(Cell(2, 1),))
+    finding = Finding(code=FindingCode.EMAIL, severity=Severity.ERROR, message=odd, scattered=(Cell(2, 1),))
     report = make_report(
         make_mapped(make_sheet([odd], [[odd]])),
-        [ResultRow(status=RowStatus.REJECTED, message=odd)],
+        [ResultRow(status=RowStatus.REJECTED, messages=(odd,))],
         findings=[finding],
         summary=[("Vendor", odd)],
     )

@@ -195,7 +195,7 @@ def test_a_row_without_email_holds_its_namesake() -> None:
     """The row may be the rest of that person's desk."""
     planned = _plan([_row("ana@example.com"), _row("", title=_DOCK)])
     assert _statuses(planned) == [RowStatus.HELD]
-    assert "row 3" in planned.decisions[0].blocked[0][1]
+    assert "row 3" in planned.decisions[0].blocked[0][1][0]
 
 
 def test_the_same_person_in_the_ledger() -> None:
@@ -203,7 +203,7 @@ def test_the_same_person_in_the_ledger() -> None:
     row = _row("ana@example.com")
     planned = _plan([row, _row("private@example.org", title=_DOCK)], [_placed(row)])
     assert _statuses(planned) == [RowStatus.ALREADY_ORDERED, RowStatus.HELD]
-    assert "1001" in planned.decisions[1].blocked[0][1]
+    assert "1001" in planned.decisions[1].blocked[0][1][0]
 
 
 def test_released_orders_are_sent() -> None:
@@ -347,5 +347,5 @@ def test_a_column_filled_down() -> None:
     """Very many rows of one name are all held, and each says how many others there are."""
     planned = _plan([_row(f"e{number}@example.com") for number in range(3_000)])
     assert set(_statuses(planned)) == {RowStatus.HELD}
-    message = planned.decisions[10].blocked[0][1]
+    message = planned.decisions[10].blocked[0][1][0]
     assert "rows 2, 3, 4, 5, 6, 7, 8, 9 and 2,991 more" in message

@@ -200,7 +200,7 @@ def _about_header(sheet: Sheet, code: FindingCode, column: Column, positions: Se
         message=message,
         column=column,
         rows=(sheet.header_row,),
-        cells=tuple(Cell(sheet.header_row, sheet.first_column + position) for position in positions),
+        columns=tuple(sheet.first_column + position for position in positions),
     )
 
 

@@ -96,7 +96,7 @@ def _joints(sheet: Sheet, column: Column, positions: Sequence[int], texts: Seque
                 message=mappings.joined(cells, text),
                 column=column,
                 rows=(sheet.row_numbers[row],),
-                cells=cells,
+                scattered=cells,
             )
 
 
@@ -197,7 +197,7 @@ class _Items:
                 message=mappings.summed(cells, group[0].title, total),
                 column=Column.PRODUCT_TITLE,
                 rows=(self._sheet.row_numbers[row],),
-                cells=cells,
+                scattered=cells,
             )
         )
         return _Item(group[0].title, str(total), title_from, quantity_from)

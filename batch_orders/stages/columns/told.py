@@ -120,7 +120,7 @@ class _Looking:
                 message=message,
                 column=column,
                 rows=(self._sheet.header_row,) if cells else (),
-                cells=cells,
+                scattered=cells,
                 suggestions=suggestions,
             )
         )

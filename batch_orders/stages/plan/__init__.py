@@ -98,8 +98,9 @@ def _unknown_here(order: Order, key: str | None, checked: Checked) -> Decision:
 
 def _held(decision: Decision, message: str) -> Decision:
     """The order looks like a mistake: rows with errors of their own stay invalid, the others are held for this."""
-    rows = decision.blocked or ((RowStatus.HELD, message),) * len(decision.order.lines)
-    blocked = tuple((RowStatus.HELD, message) if status is RowStatus.HELD else (status, text) for status, text in rows)
+    held = RowStatus.HELD, (message,)
+    rows = decision.blocked or (held,) * len(decision.order.lines)
+    blocked = tuple(held if row[0] is RowStatus.HELD else row for row in rows)
     return dataclasses.replace(decision, settled=None, blocked=blocked)
 
 
@@ -123,7 +124,7 @@ def standing(remembered: Remembered, contents: Contents, *, retry_rejected: bool
 def _decide(
     order: Order,
     key: str | None,
-    errors: Mapping[int, str],
+    errors: Mapping[int, tuple[str, ...]],
     remembered: Remembered | None,
     checked: Checked,
     *,
@@ -135,15 +136,15 @@ def _decide(
     if not wrong or (settled is not None and settled.status in {RowStatus.ALREADY_ORDERED, RowStatus.UNKNOWN}):
         return Decision(order=order, key=key, settled=settled)
     fine = (
-        (RowStatus.CHANGED, settled.message)
+        (RowStatus.CHANGED, (settled.message,))
         if settled is not None and settled.status is RowStatus.CHANGED
-        else (RowStatus.HELD, outcomes.held(dict.fromkeys(wrong)))
+        else (RowStatus.HELD, (outcomes.held(dict.fromkeys(wrong)),))
     )
     blocked = tuple((RowStatus.INVALID, errors[row]) if row in errors else fine for row in rows)
     return Decision(order=order, key=key, blocked=blocked)
 
 
-def _errors_by_row(checked: Checked) -> dict[int, str]:
+def _errors_by_row(checked: Checked) -> dict[int, tuple[str, ...]]:
     """All error messages about each row, by Excel's number of it: an error in a row is all its lines'."""
     found: dict[int, list[str]] = defaultdict(list)
     for finding in checked.findings:
@@ -151,8 +152,8 @@ def _errors_by_row(checked: Checked) -> dict[int, str]:
             for number in finding.rows:
                 found[number].append(finding.message)
     # Where a mistake goes through a whole column, very many rows say the same: it is held once.
-    joined = functools.cache(lambda messages: " ".join(dict.fromkeys(messages)))
-    return {number: joined(tuple(messages)) for number, messages in found.items()}
+    once = functools.cache(lambda messages: messages)
+    return {number: once(tuple(dict.fromkeys(messages))) for number, messages in found.items()}
 
 
 def _still_matter(checked: Checked, done: set[int]) -> tuple[Finding, ...]:
@@ -190,5 +191,5 @@ def _shortage(checked: Checked, title: str, asked: int, stock: int, lines: Seque
         message=finding_messages.out_of_stock(title, asked, stock, asked - stock, numbers),
         column=Column.PRODUCT_TITLE,
         rows=numbers,
-        cells=checked.mapped.cells_of(lines, Column.PRODUCT_TITLE),
+        scattered=checked.mapped.cells_of(lines, Column.PRODUCT_TITLE),
     )

@@ -78,6 +78,6 @@ def _late(checked: Checked, lines: Sequence[int], told: tuple[str, str]) -> Find
         message=" ".join(told),
         column=column,
         rows=checked.mapped.row_numbers(lines),
-        cells=checked.mapped.cells_of(lines, column),
+        scattered=checked.mapped.cells_of(lines, column),
         fact=told[0],
     )

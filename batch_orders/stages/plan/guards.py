@@ -302,7 +302,7 @@ def _unknown_history(
                         severity=Severity.ERROR,
                         message=messages.unknown_history(number, mapped.on_command_line),
                         rows=(row_number,),
-                        cells=(mapped.sheet.cell(mapped.rows[line], mapped.told[1]),),
+                        columns=(mapped.sheet.first_column + mapped.told[1],),
                     ),
                 )
 

@@ -12,7 +12,7 @@ A bad row is data, never an exception: it comes out with its findings. Pure; whe
 
 from __future__ import annotations
 
-import itertools
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -110,13 +110,14 @@ def _frame(mapped: Mapped, raw: Values, whole: Values, grouping: Grouped) -> pd.
 def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """As a person reads the sheet: row by row, and from our first column to the last."""
 
-    def place(finding: Finding) -> tuple[int, int, int, str]:
-        column = _COLUMN_RANK[finding.column] if finding.column else -1
-        return finding.rows[0] if finding.rows else 0, column, _CODE_RANK[finding.code], finding.message
+    def place(finding: Finding) -> tuple[int, int, str]:
+        return _COLUMN_RANK[finding.column] if finding.column else -1, _CODE_RANK[finding.code], finding.message
 
+    by_row: dict[int, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_row[finding.rows[0] if finding.rows else 0].append(finding)
     # What is wrong with a row is found at each of its lines.
-    together = itertools.groupby(sorted(findings, key=place), key=place)
-    return tuple(itertools.chain.from_iterable(dict.fromkeys(same) for _, same in together))
+    return tuple(each for row in sorted(by_row) for each in dict.fromkeys(sorted(by_row[row], key=place)))
 
 
 def _refuse_lacking_columns(mapped: Mapped, countries: Sequence[str]) -> None:

@@ -34,15 +34,17 @@ class Complaint(NamedTuple):
 
 def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
     """The complaint as a finding about these lines; it has no cells where the sheet lacks the column."""
-    is_one = len(lines) == 1
+    columns = {mapped.columns(line, column) for line in lines}
+    is_block = len(columns) == 1
     note = "" if complaint.severity is Severity.REPAIR else _told_by_mapping(mapped, column, lines[0])
     return Finding(
         code=code,
         severity=complaint.severity,
         message=complaint.message + note,
         column=column,
-        rows=_alone(mapped.row_number(lines[0])) if is_one else mapped.row_numbers(lines),
-        cells=mapped.cells(lines[0], column) if is_one else mapped.cells_of(lines, column),
+        rows=_alone(mapped.row_number(lines[0])) if len(lines) == 1 else mapped.row_numbers(lines),
+        columns=columns.pop() if is_block else (),
+        scattered=() if is_block else mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
         undecided=complaint.undecided,
         fact=complaint.fact and complaint.fact + note,

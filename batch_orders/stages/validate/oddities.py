@@ -44,16 +44,10 @@ def _finding(oddity: Oddity, column: Column | None, *, is_ours: bool) -> Finding
         message=_message(oddity, is_ours=is_ours, is_needed=column in NEEDED),
         column=column,
         rows=oddity.rows,
-        cells=_cells(oddity),
+        columns=oddity.columns,
+        # Of merged cells the only one that is there.
+        scattered=(Cell(oddity.rows[0], oddity.columns[0]),) if oddity.code is FindingCode.MERGED_CELLS else (),
     )
-
-
-def _cells(oddity: Oddity) -> tuple[Cell, ...]:
-    if not oddity.columns:
-        return ()
-    if oddity.code is FindingCode.MERGED_CELLS:
-        return (Cell(oddity.rows[0], oddity.columns[0]),)  # the only one of them that is there
-    return tuple(Cell(row, column) for row in oddity.rows for column in oddity.columns)
 
 
 def _message(oddity: Oddity, *, is_ours: bool, is_needed: bool) -> str:

@@ -159,8 +159,7 @@ class _Editor:
         """Only the data sheet is selected: what is typed while several are goes into all of them."""
         for sheet in self._book.sheets:
             part = self._parts[sheet]
-            content = self._package.read(part)
-            if part != self._data_part and b"tabSelected" in content:
+            if part != self._data_part and b"tabSelected" in (content := self._package.read(part)):
                 self._package.put(part, decoded(_SELECTED.sub(rb"\1", content)))
 
     def _summarise(self) -> ListedSheet:

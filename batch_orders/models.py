@@ -161,27 +161,36 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something wrong, or worth knowing, about a cell, row, order or sheet.
+class Remark:
+    """What findings say, wherever they are: those that say the same share it.
 
-    `rows` are Excel's row numbers of every row it is about; in each of them it is shown at the cells in `columns`
-    (Excel's numbers, none where the sheet lacks the column), unless its cells are `scattered`; `suggestions`
-    ready-to-type values, the best one first (`undecided`: it is hardly better than the second). `fact` is the message
-    without its advice, where the advice holds only until the order is sent, and `afterwards` what is told instead of
-    the message from then on.
+    `suggestions` are ready-to-type values, the best one first (`undecided`: it is hardly better than the second).
+    `fact` is the message without its advice, where the advice holds only until the order is sent, and `afterwards` what
+    is told instead of the message from then on.
     """
 
     code: FindingCode
     severity: Severity
     message: str
     column: Column | None = None
-    rows: tuple[int, ...] = ()
-    columns: tuple[int, ...] = ()
-    scattered: tuple[Cell, ...] = ()
     suggestions: tuple[str, ...] = ()
     undecided: bool = False
     fact: str = ""
     afterwards: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something wrong, or worth knowing, about a cell, row, order or sheet: a remark, and where it holds.
+
+    `rows` are Excel's row numbers of every row it is about; in each of them it is shown at the cells in `columns`
+    (Excel's numbers, none where the sheet lacks the column), unless its cells are `scattered`.
+    """
+
+    remark: Remark
+    rows: tuple[int, ...] = ()
+    columns: tuple[int, ...] = ()
+    scattered: tuple[Cell, ...] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -191,7 +200,37 @@ class Finding:
     @property
     def told(self) -> str:
         """What a person reads of it; scripts get the message, which is the same before and after."""
-        return self.afterwards or self.message
+        return self.remark.afterwards or self.remark.message
+
+    @property
+    def code(self) -> FindingCode:
+        """The word for scripts."""
+        return self.remark.code
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return self.remark.severity
+
+    @property
+    def message(self) -> str:
+        """What is wrong, and how to mend it."""
+        return self.remark.message
+
+    @property
+    def column(self) -> Column | None:
+        """Which of our columns it is about."""
+        return self.remark.column
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """Ready-to-type values, the best one first."""
+        return self.remark.suggestions
+
+    @property
+    def fact(self) -> str:
+        """The message without its advice, see Remark."""
+        return self.remark.fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

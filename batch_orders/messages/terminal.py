@@ -260,6 +260,6 @@ def _places(alike: Sequence[Finding]) -> str:
 def _suggestion(finding: Finding) -> str:
     if finding.code is FindingCode.CONFLICT:
         return ""  # its suggestions are order references, not values for the cell
-    if finding.undecided:
+    if finding.remark.undecided:
         return ""  # the message names them all, and none is better than the next
     return f" → {finding.suggestions[0]}" if finding.suggestions else ""

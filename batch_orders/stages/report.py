@@ -22,6 +22,7 @@ from batch_orders.models import (
     OrderResult,
     OrderState,
     Outcome,
+    Remark,
     Report,
     ResultRow,
     RowStatus,
@@ -185,7 +186,7 @@ def _as_they_stand(
         message = finding.fact
         if RowStatus.CHANGED not in statuses:
             message = finding_messages.sent_like_this(finding.fact, list(numbers))
-        return dataclasses.replace(finding, afterwards=message)
+        return dataclasses.replace(finding, remark=dataclasses.replace(finding.remark, afterwards=message))
 
     return tuple(told(finding) if finding.fact else finding for finding in findings)
 
@@ -447,9 +448,9 @@ def _frozen_finding(finding: Finding) -> dict[str, Any]:
         "rows": finding.rows,
         "cells": finding.cells,
         "suggestions": finding.suggestions,
-        "undecided": finding.undecided,
+        "undecided": finding.remark.undecided,
         "fact": finding.fact,
-        "afterwards": finding.afterwards,
+        "afterwards": finding.remark.afterwards,
     }
 
 
@@ -578,14 +579,16 @@ def _thawed_order(parts: Mapping[str, Any]) -> OrderResult:
 
 def _thawed_finding(parts: Mapping[str, Any]) -> Finding:
     return Finding(
-        code=FindingCode(parts["code"]),
-        severity=Severity(parts["severity"]),
-        message=parts["message"],
-        column=Column(parts["column"]) if parts["column"] else None,
+        remark=Remark(
+            code=FindingCode(parts["code"]),
+            severity=Severity(parts["severity"]),
+            message=parts["message"],
+            column=Column(parts["column"]) if parts["column"] else None,
+            suggestions=tuple(parts["suggestions"]),
+            undecided=parts.get("undecided", False),  # kept reports of an earlier version say nothing of it
+            fact=parts.get("fact", ""),  # reports that an older version kept have none
+            afterwards=parts.get("afterwards", ""),
+        ),
         rows=tuple(parts["rows"]),
         scattered=tuple(Cell(*cell) for cell in parts["cells"]),
-        suggestions=tuple(parts["suggestions"]),
-        undecided=parts.get("undecided", False),  # kept reports of an earlier version say nothing of it
-        fact=parts.get("fact", ""),  # reports that an older version kept have none
-        afterwards=parts.get("afterwards", ""),
     )

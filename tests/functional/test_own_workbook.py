@@ -26,6 +26,7 @@ from batch_orders.models import (
     Cell,
     Finding,
     FindingCode,
+    Remark,
     ResultRow,
     RowStatus,
     Severity,
@@ -78,7 +79,8 @@ def found_at(*cells: str, severity: Severity = Severity.ERROR, message: str = "W
     """A finding at these cells, with a suggestion."""
     places = tuple(Cell(int(re.sub(r"\D", "", cell)), ord(cell[0]) - 64) for cell in cells)
     return Finding(
-        code=FindingCode.EMAIL, severity=severity, message=message, scattered=places, suggestions=("=DE", "AT")
+        remark=Remark(code=FindingCode.EMAIL, severity=severity, message=message, suggestions=("=DE", "AT")),
+        scattered=places,
     )
 
 

@@ -34,6 +34,7 @@ from batch_orders.models import (
     Column,
     Finding,
     FindingCode,
+    Remark,
     ResultRow,
     RowStatus,
     Severity,
@@ -549,7 +550,8 @@ def test_workbooks_hold_no_formula() -> None:
     """In headers, cells, results, comments, summary and the sheet's name: text, and read back as text."""
     rows = [[text, text] for text in [*FORMULAS, "#N/A", "{=1+1}"]]
     finding = Finding(
-        code=FindingCode.EMAIL, severity=Severity.ERROR, message="=1+1", scattered=(Cell(2, 1),), suggestions=("=2+2",)
+        remark=Remark(code=FindingCode.EMAIL, severity=Severity.ERROR, message="=1+1", suggestions=("=2+2",)),
+        scattered=(Cell(2, 1),),
     )
     report = make_report(
         make_mapped(make_sheet(["=1+1", "phone_number"], rows, sheet_name="=1+1")),
@@ -589,28 +591,29 @@ def marked_report() -> Report:
     }
     sheet = make_sheet(headers, rows, header_row=5, row_numbers=(6, 9), first_column=3, values=values)
     findings = [
-        Finding(code=FindingCode.OUT_OF_STOCK, severity=Severity.WARNING, message="Few left.", scattered=(Cell(6, 7),)),
         Finding(
-            code=FindingCode.REPAIRED, severity=Severity.REPAIR, message="Trimmed.", scattered=(Cell(9, 4), Cell(9, 7))
+            remark=Remark(code=FindingCode.OUT_OF_STOCK, severity=Severity.WARNING, message="Few left."),
+            scattered=(Cell(6, 7),),
         ),
         Finding(
-            code=FindingCode.QUANTITY,
-            severity=Severity.ERROR,
-            message="Not a number.",
+            remark=Remark(code=FindingCode.REPAIRED, severity=Severity.REPAIR, message="Trimmed."),
+            scattered=(Cell(9, 4), Cell(9, 7)),
+        ),
+        Finding(
+            remark=Remark(
+                code=FindingCode.QUANTITY, severity=Severity.ERROR, message="Not a number.", suggestions=("2",)
+            ),
             scattered=(Cell(9, 7),),
-            suggestions=("2",),
         ),
         Finding(
-            code=FindingCode.ZIP,
-            severity=Severity.ERROR,
-            message="Missing.",
+            remark=Remark(code=FindingCode.ZIP, severity=Severity.ERROR, message="Missing.", suggestions=("A", "B")),
             scattered=(Cell(9, 5),),
-            suggestions=("A", "B"),
         ),
         Finding(
-            code=FindingCode.EMAIL, severity=Severity.ERROR, message="Elsewhere.", scattered=(Cell(9, 3), Cell(7, 4))
+            remark=Remark(code=FindingCode.EMAIL, severity=Severity.ERROR, message="Elsewhere."),
+            scattered=(Cell(9, 3), Cell(7, 4)),
         ),
-        Finding(code=FindingCode.CONFLICT, severity=Severity.ERROR, message="No cell.", rows=(9,)),
+        Finding(remark=Remark(code=FindingCode.CONFLICT, severity=Severity.ERROR, message="No cell."), rows=(9,)),
     ]
     results = [
         ResultRow(status=RowStatus.ORDERED, order_number="10001", submitted_at=SENT_AT, run_id=RUN_ID),
@@ -667,7 +670,8 @@ def test_comments_are_large_enough_to_read() -> None:
     heights = []
     for length in (1, 20, 500):
         finding = Finding(
-            code=FindingCode.EMAIL, severity=Severity.ERROR, message="Far too long. " * length, scattered=(Cell(2, 1),)
+            remark=Remark(code=FindingCode.EMAIL, severity=Severity.ERROR, message="Far too long. " * length),
+            scattered=(Cell(2, 1),),
         )
         report = simple_report(SheetKind.XLSX)
         content = render_xlsx(make_report(report.mapped, report.rows, findings=[finding]))
@@ -770,7 +774,9 @@ def test_characters_that_xml_forbids() -> None:
     """They are replaced in cells, headers, messages, comments and summary; tab and line ends are fine."""
     odd = "a\x00b\x0bc\x1fd\ud800e\ufffff\tg\r\nh\ri"
     kept = "a�b�c�d�e�f\tg\nh\ni"
-    finding = Finding(code=FindingCode.EMAIL, severity=Severity.ERROR, message=odd, scattered=(Cell(2, 1),))
+    finding = Finding(
+        remark=Remark(code=FindingCode.EMAIL, severity=Severity.ERROR, message=odd), scattered=(Cell(2, 1),)
+    )
     report = make_report(
         make_mapped(make_sheet([odd], [[odd]])),
         [ResultRow(status=RowStatus.REJECTED, messages=(odd,))],

@@ -23,6 +23,7 @@ from batch_orders.models import (
     Finding,
     FindingCode,
     Mapped,
+    Remark,
     Severity,
 )
 from batch_orders.stages.columns import lines
@@ -178,11 +179,13 @@ def _missing(sheet: Sheet, sources: Mapping[Column, Sequence[int]], told: Told, 
         if column is _ADDRESS and len(parts) > 1:
             message = mappings.address_in_parts(parts, mappings.join_line(_ADDRESS, parts))
         yield Finding(
-            code=FindingCode.MISSING_COLUMN,
-            severity=Severity.ERROR,
-            message=message,
-            column=column,
-            suggestions=tuple(near[:1]),
+            remark=Remark(
+                code=FindingCode.MISSING_COLUMN,
+                severity=Severity.ERROR,
+                message=message,
+                column=column,
+                suggestions=tuple(near[:1]),
+            )
         )
 
 
@@ -195,10 +198,7 @@ def _how_to_name_columns(sheet: Sheet, sources: Mapping[Column, Sequence[int]]) 
 
 def _about_header(sheet: Sheet, code: FindingCode, column: Column, positions: Sequence[int], message: str) -> Finding:
     return Finding(
-        code=code,
-        severity=Severity.ERROR,
-        message=message,
-        column=column,
+        remark=Remark(code=code, severity=Severity.ERROR, message=message, column=column),
         rows=(sheet.header_row,),
         columns=tuple(sheet.first_column + position for position in positions),
     )

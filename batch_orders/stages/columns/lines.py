@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders.messages import mappings
-from batch_orders.models import Column, Finding, FindingCode, MappingFile, Severity
+from batch_orders.models import Column, Finding, FindingCode, MappingFile, Remark, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,10 +91,12 @@ def _joints(sheet: Sheet, column: Column, positions: Sequence[int], texts: Seque
         if len(filled) > 1:
             cells = tuple(sheet.cell(row, position) for position in filled)
             yield Finding(
-                code=FindingCode.REPAIRED,
-                severity=Severity.REPAIR,
-                message=mappings.joined(cells, text),
-                column=column,
+                remark=Remark(
+                    code=FindingCode.REPAIRED,
+                    severity=Severity.REPAIR,
+                    message=mappings.joined(cells, text),
+                    column=column,
+                ),
                 rows=(sheet.row_numbers[row],),
                 scattered=cells,
             )
@@ -192,10 +194,12 @@ class _Items:
         cells = tuple(self._sheet.cell(row, position) for position in title_from)
         self.findings.append(
             Finding(
-                code=FindingCode.REPAIRED,
-                severity=Severity.REPAIR,
-                message=mappings.summed(cells, group[0].title, total),
-                column=Column.PRODUCT_TITLE,
+                remark=Remark(
+                    code=FindingCode.REPAIRED,
+                    severity=Severity.REPAIR,
+                    message=mappings.summed(cells, group[0].title, total),
+                    column=Column.PRODUCT_TITLE,
+                ),
                 rows=(self._sheet.row_numbers[row],),
                 scattered=cells,
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders.messages import mappings
-from batch_orders.models import Cell, Column, Finding, FindingCode, Severity
+from batch_orders.models import Cell, Column, Finding, FindingCode, Remark, Severity
 from batch_orders.stages.columns.headers import nearest_header, spelling
 
 if TYPE_CHECKING:
@@ -115,12 +115,10 @@ class _Looking:
     ) -> None:
         self.findings.append(
             Finding(
-                code=code,
-                severity=Severity.ERROR,
-                message=message,
-                column=column,
+                remark=Remark(
+                    code=code, severity=Severity.ERROR, message=message, column=column, suggestions=suggestions
+                ),
                 rows=(self._sheet.header_row,) if cells else (),
                 scattered=cells,
-                suggestions=suggestions,
             )
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batch_orders.messages import findings as messages
 from batch_orders.messages import outcomes
-from batch_orders.models import Column, Finding, FindingCode, Outcome, RowStatus, Severity
+from batch_orders.models import Column, Finding, FindingCode, Outcome, Remark, RowStatus, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,11 +73,9 @@ def _goes_at(start: date, ahead: timedelta) -> datetime:
 def _late(checked: Checked, lines: Sequence[int], told: tuple[str, str]) -> Finding:
     column = Column.START_DATE
     return Finding(
-        code=FindingCode.LATE,
-        severity=Severity.WARNING,
-        message=" ".join(told),
-        column=column,
+        remark=Remark(
+            code=FindingCode.LATE, severity=Severity.WARNING, message=" ".join(told), column=column, fact=told[0]
+        ),
         rows=checked.mapped.row_numbers(lines),
         scattered=checked.mapped.cells_of(lines, column),
-        fact=told[0],
     )

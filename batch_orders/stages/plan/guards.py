@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_orders import identity
 from batch_orders.messages import findings as messages
-from batch_orders.models import Column, Finding, FindingCode, Severity, order_id
+from batch_orders.models import Column, Finding, FindingCode, Remark, Severity, order_id
 from batch_orders.stages.plan.people import People, had_by_several
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def long_ago(checked: Checked, order: Order, remembered: Remembered, now: dateti
 def _about_order(
     checked: Checked, order: Order, code: FindingCode, message: str, severity: Severity = Severity.ERROR
 ) -> Finding:
-    return Finding(code=code, severity=severity, message=message, rows=checked.mapped.row_numbers(order.lines))
+    return Finding(
+        remark=Remark(code=code, severity=severity, message=message), rows=checked.mapped.row_numbers(order.lines)
+    )
 
 
 # The same person under another e-mail address ----------------------------------------------------------------
@@ -269,7 +271,9 @@ def placed_since(
         if message and key not in released:
             code = FindingCode.NEAR_DUPLICATE if near else FindingCode.REPEAT_ITEM
             told = f"{message} {messages.how_to_release(order_id(key))}"
-            found[key] = Finding(code=code, severity=Severity.ERROR, message=told, rows=mapped.row_numbers(order.lines))
+            found[key] = Finding(
+                remark=Remark(code=code, severity=Severity.ERROR, message=told), rows=mapped.row_numbers(order.lines)
+            )
     return found
 
 
@@ -298,9 +302,11 @@ def _unknown_history(
                 yield (
                     position,
                     Finding(
-                        code=FindingCode.UNKNOWN_HISTORY,
-                        severity=Severity.ERROR,
-                        message=messages.unknown_history(number, mapped.on_command_line),
+                        remark=Remark(
+                            code=FindingCode.UNKNOWN_HISTORY,
+                            severity=Severity.ERROR,
+                            message=messages.unknown_history(number, mapped.on_command_line),
+                        ),
                         rows=(row_number,),
                         columns=(mapped.sheet.first_column + mapped.told[1],),
                     ),

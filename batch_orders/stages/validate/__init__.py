@@ -22,7 +22,7 @@ from batch_orders.errors import SheetError
 from batch_orders.messages import findings as messages
 from batch_orders.messages import sheets as sheet_messages
 from batch_orders.messages.outcomes import COLUMN_NAMES
-from batch_orders.models import ONCE_PER_ORDER, Checked, Column, Finding, FindingCode, Severity
+from batch_orders.models import ONCE_PER_ORDER, Checked, Column, Finding, FindingCode, Remark, Severity
 from batch_orders.stages.validate.asides import aside_findings, asides, but_about
 from batch_orders.stages.validate.example import example_findings
 from batch_orders.stages.validate.invisible import invisible_findings
@@ -144,9 +144,11 @@ def _missing_columns(mapped: Mapped, lacking: Sequence[Column]) -> Iterator[Find
         nearest = max(scores, key=lambda header: scores[header], default=None)
         near = nearest if nearest is not None and scores[nearest] >= _NEAR_HEADER else None
         yield Finding(
-            code=FindingCode.MISSING_COLUMN,
-            severity=Severity.ERROR,
-            message=sheet_messages.missing_column(column, near, mapped.mapping),
-            column=column,
-            suggestions=(near,) if near else (),
+            remark=Remark(
+                code=FindingCode.MISSING_COLUMN,
+                severity=Severity.ERROR,
+                message=sheet_messages.missing_column(column, near, mapped.mapping),
+                column=column,
+                suggestions=(near,) if near else (),
+            )
         )

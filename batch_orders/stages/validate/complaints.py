@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders.messages.mappings import from_mapping, made_by_mapping
-from batch_orders.models import Column, Finding, Severity
+from batch_orders.models import Column, Finding, Remark, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ Values = dict[Column, list[str]]
 
 
 class Complaint(NamedTuple):
-    """What is wrong with a value, wherever in the sheet it stands; `undecided` and `fact` as in Finding."""
+    """What is wrong with a value, wherever in the sheet it stands; `undecided` and `fact` as in Remark."""
 
     message: str
     suggestions: tuple[str, ...] = ()
@@ -38,13 +38,21 @@ def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[i
     is_block = len(columns) == 1
     note = "" if complaint.severity is Severity.REPAIR else _told_by_mapping(mapped, column, lines[0])
     return Finding(
+        remark=_remark(code, column, complaint, note),
+        rows=_alone(mapped.row_number(lines[0])) if len(lines) == 1 else mapped.row_numbers(lines),
+        columns=columns.pop() if is_block else (),
+        scattered=() if is_block else mapped.cells_of(lines, column),
+    )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _remark(code: FindingCode, column: Column, complaint: Complaint, note: str) -> Remark:
+    """The same object for all findings that say the same."""
+    return Remark(
         code=code,
         severity=complaint.severity,
         message=complaint.message + note,
         column=column,
-        rows=_alone(mapped.row_number(lines[0])) if len(lines) == 1 else mapped.row_numbers(lines),
-        columns=columns.pop() if is_block else (),
-        scattered=() if is_block else mapped.cells_of(lines, column),
         suggestions=complaint.suggestions,
         undecided=complaint.undecided,
         fact=complaint.fact and complaint.fact + note,

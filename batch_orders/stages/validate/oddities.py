@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch_orders.messages import findings as messages
-from batch_orders.models import NEEDED, Cell, Finding, FindingCode, Severity
+from batch_orders.models import NEEDED, Cell, Finding, FindingCode, Remark, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,10 +39,12 @@ def without_echoes(findings: Iterable[Finding], odd: Iterable[Finding]) -> Itera
 
 def _finding(oddity: Oddity, column: Column | None, *, is_ours: bool) -> Finding:
     return Finding(
-        code=oddity.code,
-        severity=Severity.ERROR if is_ours else Severity.WARNING,
-        message=_message(oddity, is_ours=is_ours, is_needed=column in NEEDED),
-        column=column,
+        remark=Remark(
+            code=oddity.code,
+            severity=Severity.ERROR if is_ours else Severity.WARNING,
+            message=_message(oddity, is_ours=is_ours, is_needed=column in NEEDED),
+            column=column,
+        ),
         rows=oddity.rows,
         columns=oddity.columns,
         # Of merged cells the only one that is there.

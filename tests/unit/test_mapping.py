@@ -37,6 +37,7 @@ from batch_orders.stages.plan import plan
 from batch_orders.stages.report import report
 from batch_orders.stages.template import set_example_aside
 from batch_orders.stages.validate import validate
+from batch_orders.stages.validate.complaints import Complaint, finding
 from tests.builders import make_sheet
 
 _PERSON = {
@@ -204,6 +205,9 @@ def test_the_cells_and_rows_of_lines_are_those_of_each() -> None:
             for column in Column:
                 each = dict.fromkeys(cell for line in lines for cell in mapped.cells(line, column))
                 assert mapped.cells_of(lines, column) == tuple(each)
+                if lines:
+                    complaint = Complaint("Wrong.")
+                    assert finding(mapped, FindingCode.EMAIL, column, lines, complaint).cells == tuple(each)
 
 
 def test_a_row_without_items_is_told_once() -> None:

@@ -55,9 +55,7 @@ class LedgerWriter:
         step = _Step(run, is_order, loop, loop.create_future())
         with self._lock:
             self._waiting.append(step)
-            is_first = len(self._waiting) == 1
-        if is_first:  # else the thread has not come to those before it yet, and takes them all
-            self._thread.submit(self._run_waiting)
+        self._thread.submit(self._run_waiting)  # takes all that wait; the next ones find nothing to do then
         return await _see_through(step.ended)
 
     def _run_waiting(self) -> None:
@@ -86,9 +84,12 @@ class LedgerWriter:
         try:
             done = step.run()
         except BaseException as error:  # noqa: BLE001 - whoever waits for it hears of it
-            if not isinstance(error, OrderTakenError):
-                self._fail(error)
-            step.loop.call_soon_threadsafe(_tell_failure, step, error)
+            # After a failure nobody need have taken an order that is not as it was: a commit may stand although it
+            # failed, and then the step is taken a second time here.
+            told = self.failure if self.failure is not None and isinstance(error, RunStoppedError) else error
+            if not isinstance(told, OrderTakenError):
+                self._fail(told)
+            step.loop.call_soon_threadsafe(_tell_failure, step, told)
         else:
             self._look_at_mark()
             step.loop.call_soon_threadsafe(_tell, [step], [done])

@@ -180,7 +180,7 @@ class Line:
 
     def took(self, seconds: float) -> None:
         """Connecting and committing took this long: begin early enough the next time, and wait no longer than usual."""
-        self._usual = 0.8 * self._usual + 0.2 * seconds
+        self._usual = min(_LONGEST_LEAD, 0.8 * self._usual + 0.2 * seconds)
         self._preparation = min(_LONGEST_LEAD, max(1.5 * seconds, 0.5 * self._preparation))
 
     async def ended(self, status: RowStatus) -> None:

@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import insert
 
 from batch_orders.adapters.device_hub_answers import read_answer
-from batch_orders.adapters.ledger import Ledger
+from batch_orders.adapters.ledger import Ledger, schema
 from batch_orders.adapters.ledger.mark import Mark
+from batch_orders.adapters.ledger.prepared import Prepared
 from batch_orders.adapters.ledger.schema import TRANSITIONS
 from batch_orders.errors import BatchOrdersError, LedgerError, RunStoppedError
 from batch_orders.models import Claim, Order, OrderState, Verdict, VerdictKind
@@ -365,3 +367,10 @@ def test_several_steps_of_a_restored_copy_are_told_once(file_ledger: Ledger) -> 
     assert mark.read_text().split()[1:] == ["17", "0" * 64]
     told = raw.run(file_ledger.place, "SELECT what FROM audit ORDER BY id")
     assert [what for (what,) in told] == ["restored", "attempt", "attempt"]
+
+
+def test_a_prepared_statement_misses_no_value(ledger: Ledger) -> None:
+    """One that was forgotten is no NULL."""
+    statement = Prepared(insert(schema.order_numbers))
+    with pytest.raises((KeyError, BatchOrdersError), match="order_key"), ledger._write() as connection:
+        statement.run(connection, {"order_number": "1001"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,34 @@ def test_a_failing_step_is_told_to_its_own(ledger: Ledger) -> None:
     assert isinstance(done[0], RuntimeError)
     assert done[1].claim == ana
     assert isinstance(writer.failure, RuntimeError)
+
+
+def test_a_commit_that_stood_although_it_failed(ledger: Ledger) -> None:
+    """The real reason is told: not that somebody else had taken the orders, which were sent."""
+    claims = _claims(ledger, "ana", "ben")
+    attempts = [ledger.intend(claim, "hash") for claim in claims]
+
+    class CutInTheCommit(_Counting):
+        def together(self, steps: Sequence[Callable[[], Any]]) -> list[Any]:
+            super().together(steps)
+            raise BatchOrdersError("connection lost during COMMIT")
+
+    numbers = ["1001", "1002"]
+    verdicts = [dataclasses.replace(_ORDERED, order_number=number) for number in numbers]
+    steps = [lambda a=a, v=v: ledger.conclude(a, v) for a, v in zip(attempts, verdicts, strict=True)]
+    done, writer = _run(CutInTheCommit(ledger), steps)
+    assert {str(each) for each in (*done, writer.failure)} == {"connection lost during COMMIT"}
+    assert ledger.counts()["ordered"] == 2
+    assert ledger.verify() == 4
+
+
+def test_a_writer_that_is_closed_refuses_every_step(ledger: Ledger) -> None:
+    """At once, as also where the system gives it no thread: nobody waits for what never comes."""
+    writer = LedgerWriter(ledger)
+    writer.close()
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            asyncio.run(asyncio.wait_for(writer.write(lambda: None, is_order=True), 10))
 
 
 def test_who_is_cancelled_waits_for_the_end_of_its_step(ledger: Ledger) -> None:

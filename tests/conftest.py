@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from batch_orders.adapters.ledger import Ledger
 from batch_orders.sandbox import Sandbox, SandboxOptions, running
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # The program's processes keep their compiled modules, as where somebody has installed it: else each compiles all anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# No test asserts speed, and the machine may be busy.
+settings.register_profile("without a deadline", settings(), deadline=None)
+settings.load_profile("without a deadline")
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ class LedgerWriter:
                     self._run_alone(step)
 
     def _ran_together(self, steps: Sequence[_Step]) -> bool:
-        """Whether all went well, in one transaction; else nothing of any was written, and each is to be run alone."""
+        """Whether all went well, in one transaction; else each is run alone, and finds out what was written of it."""
         try:
             done = self._journal.together([step.run for step in steps])
         except RunStoppedError:

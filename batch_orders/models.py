@@ -580,11 +580,18 @@ class Mapped:
 
     def cells_of(self, lines: Iterable[int], column: Column) -> tuple[Cell, ...]:
         """The cells that the lines' values come from, each once."""
-        sources = self.sources.get(column, ())
-        if len(sources) == 1 and column not in self.places:
-            position = self.sheet.first_column + sources[0]
-            return tuple(Cell(number, position) for number in self.row_numbers(lines))
         return tuple(dict.fromkeys(cell for line in lines for cell in self.cells(line, column)))
+
+    def finding(self, remark: Remark, column: Column, lines: Sequence[int]) -> Finding:
+        """The remark about the cells that these lines' values come from; none where the sheet lacks the column."""
+        columns = {self.columns(line, column) for line in lines}
+        is_block = len(columns) == 1
+        return Finding(
+            remark=remark,
+            rows=_alone(self.row_number(lines[0])) if len(lines) == 1 else self.row_numbers(lines),
+            columns=columns.pop() if is_block else (),
+            scattered=() if is_block else self.cells_of(lines, column),
+        )
 
     def lacks_items(self, line: int) -> bool:
         """Whether the line stands for a row whose item columns hold nothing."""
@@ -600,6 +607,12 @@ class Mapped:
         """Which of our columns each column of the sheet is used for, by Excel's number."""
         first = self.sheet.first_column
         return {first + position: column for column, sources in self.sources.items() for position in sources}
+
+
+@lru_cache(maxsize=10_000)
+def _alone(row: int) -> tuple[int]:
+    """The row as the only one: the same object for all findings about it, which may be several for each row."""
+    return (row,)
 
 
 @lru_cache

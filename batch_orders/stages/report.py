@@ -426,32 +426,18 @@ def freeze(done: Report) -> bytes:
 
 
 def _frozen_order(order: OrderResult) -> dict[str, Any]:
-    return {
-        "key": order.key,
-        "email": order.email,
-        "order_reference": order.order_reference,
-        "rows": order.rows,
-        "status": order.status,
-        "order_number": order.order_number,
-        "message": order.message,
-        "attempts": order.attempts,
-        "content_hash": order.content_hash,
-    }
+    parts = _fields(order)
+    del parts["messages"]
+    return parts | {"message": order.message}
 
 
 def _frozen_finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "code": finding.code,
-        "severity": finding.severity,
-        "message": finding.message,
-        "column": finding.column,
-        "rows": finding.rows,
-        "cells": finding.cells,
-        "suggestions": finding.suggestions,
-        "undecided": finding.remark.undecided,
-        "fact": finding.fact,
-        "afterwards": finding.remark.afterwards,
-    }
+    return _fields(finding.remark) | {"rows": finding.rows, "cells": finding.cells}
+
+
+def _fields(value: OrderResult | Remark) -> dict[str, Any]:
+    """As `dataclasses.asdict`, which copies also what nobody can change."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def frozen_keys(frozen: bytes) -> tuple[str, ...]:

@@ -186,13 +186,10 @@ def _shortages(checked: Checked, decisions: Sequence[Decision], catalog: Catalog
 
 def _shortage(checked: Checked, title: str, asked: int, stock: int, lines: Sequence[int]) -> Finding:
     numbers = checked.mapped.row_numbers(lines)
-    return Finding(
-        remark=Remark(
-            code=FindingCode.OUT_OF_STOCK,
-            severity=Severity.WARNING,
-            message=finding_messages.out_of_stock(title, asked, stock, asked - stock, numbers),
-            column=Column.PRODUCT_TITLE,
-        ),
-        rows=numbers,
-        scattered=checked.mapped.cells_of(lines, Column.PRODUCT_TITLE),
+    remark = Remark(
+        code=FindingCode.OUT_OF_STOCK,
+        severity=Severity.WARNING,
+        message=finding_messages.out_of_stock(title, asked, stock, asked - stock, numbers),
+        column=Column.PRODUCT_TITLE,
     )
+    return checked.mapped.finding(remark, Column.PRODUCT_TITLE, lines)

@@ -72,10 +72,7 @@ def _goes_at(start: date, ahead: timedelta) -> datetime:
 
 def _late(checked: Checked, lines: Sequence[int], told: tuple[str, str]) -> Finding:
     column = Column.START_DATE
-    return Finding(
-        remark=Remark(
-            code=FindingCode.LATE, severity=Severity.WARNING, message=" ".join(told), column=column, fact=told[0]
-        ),
-        rows=checked.mapped.row_numbers(lines),
-        scattered=checked.mapped.cells_of(lines, column),
+    remark = Remark(
+        code=FindingCode.LATE, severity=Severity.WARNING, message=" ".join(told), column=column, fact=told[0]
     )
+    return checked.mapped.finding(remark, column, lines)

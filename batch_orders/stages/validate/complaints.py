@@ -6,12 +6,12 @@ import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch_orders.messages.mappings import from_mapping, made_by_mapping
-from batch_orders.models import Column, Finding, Remark, Severity
+from batch_orders.models import Column, Remark, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch_orders.models import FindingCode, Mapped
+    from batch_orders.models import Finding, FindingCode, Mapped
 
 # Our columns, as lists of equal length: the value of each line.
 Values = dict[Column, list[str]]
@@ -34,15 +34,8 @@ class Complaint(NamedTuple):
 
 def finding(mapped: Mapped, code: FindingCode, column: Column, lines: Sequence[int], complaint: Complaint) -> Finding:
     """The complaint as a finding about these lines; it has no cells where the sheet lacks the column."""
-    columns = {mapped.columns(line, column) for line in lines}
-    is_block = len(columns) == 1
     note = "" if complaint.severity is Severity.REPAIR else _told_by_mapping(mapped, column, lines[0])
-    return Finding(
-        remark=_remark(code, column, complaint, note),
-        rows=_alone(mapped.row_number(lines[0])) if len(lines) == 1 else mapped.row_numbers(lines),
-        columns=columns.pop() if is_block else (),
-        scattered=() if is_block else mapped.cells_of(lines, column),
-    )
+    return mapped.finding(_remark(code, column, complaint, note), column, lines)
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -57,12 +50,6 @@ def _remark(code: FindingCode, column: Column, complaint: Complaint, note: str) 
         undecided=complaint.undecided,
         fact=complaint.fact and complaint.fact + note,
     )
-
-
-@functools.lru_cache(maxsize=10_000)
-def _alone(row: int) -> tuple[int]:
-    """The row as the only one: the same object for all findings about it, which may be several for each row."""
-    return (row,)
 
 
 def _told_by_mapping(mapped: Mapped, column: Column, line: int) -> str:

@@ -342,11 +342,12 @@ class Sheet:
     """One sheet as it was read: text cells, and where each came from.
 
     `frame` has one column per sheet column, labelled 0, 1, 2 …, a RangeIndex, and only `str` in it (blank is "");
-    the wholly blank rows are gone. `row_numbers[i]` is Excel's number of row i; `first_column` Excel's number of
-    column 0. `values` holds, by (row, column) position, what a workbook held where it was not text; `above` the lines
-    above the header (a title, say), by Excel's row number; `oddities` are what the file hides in these rows; `aside`
-    holds, like `above`, the template's example row, which is not among the frame's; `template` is what the workbook was
-    made from, where its stamp is still there; `content` is the file as it was read: it may have changed since.
+    the wholly blank rows are gone. `row_numbers[i]` is Excel's number of row i (they ascend); `first_column` Excel's
+    number of column 0. `values` holds, by (row, column) position, what a workbook held where it was not text; `above`
+    the lines above the header (a title, say), by Excel's row number; `oddities` are what the file hides in these rows;
+    `aside` holds, like `above`, the template's example row, which is not among the frame's; `template` is what the
+    workbook was made from, where its stamp is still there; `content` is the file as it was read, which may have changed
+    since (b"" where nobody will write it anew).
     """
 
     path: Path
@@ -355,7 +356,7 @@ class Sheet:
     header_row: int
     headers: tuple[str, ...]
     frame: pd.DataFrame
-    row_numbers: tuple[int, ...]
+    row_numbers: Sequence[int]
     first_column: int = 1
     values: Originals = field(default_factory=Originals)
     above: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
@@ -369,9 +370,14 @@ class Sheet:
         """The cell at these positions (from 0) of the frame, as Excel names it."""
         return Cell(self.row_numbers[row], self.first_column + column)
 
+    def position(self, number: int) -> int:
+        """The position of the row with this number, as Excel shows it."""
+        numbers = self.row_numbers
+        return numbers.index(number) if isinstance(numbers, range) else bisect_left(numbers, number)
+
     def text(self, cell: Cell) -> str:
         """What stands in a cell of the data."""
-        return str(self.frame.iloc[bisect_left(self.row_numbers, cell.row), cell.column - self.first_column])
+        return str(self.frame.iloc[self.position(cell.row), cell.column - self.first_column])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,8 @@ class SheetRequest:
 
     `failed_only` also writes just the rows that need work. `content` is the file's bytes where they are at hand:
     nothing is read from `path` then. Where the settings hand orders to workers nobody waits for them without `waits`.
-    `about` is kept with the run: who placed it, and why.
+    `about` is kept with the run: who placed it, and why. Without `keeps_file` the sheet comes without the file's bytes,
+    which only results are made from.
     """
 
     path: Path
@@ -68,11 +69,12 @@ class SheetRequest:
     limit: int | None = None
     waits: bool = True
     about: Mapping[str, str] = field(default_factory=dict)
+    keeps_file: bool = True
 
     def read(self, limits: Limits) -> Sheet:
         """The sheet as it is in the file."""
         headers = self.mapping.needed_headers if self.mapping else ()
-        return read_sheet(
+        sheet = read_sheet(
             self.path,
             sheet_name=self.sheet_name,
             encoding=self.encoding,
@@ -80,6 +82,7 @@ class SheetRequest:
             limits=limits,
             content=self.content,
         )
+        return sheet if self.keeps_file else dataclasses.replace(sheet, content=b"")
 
 
 class Written(NamedTuple):
@@ -236,7 +239,8 @@ async def propose(world: World, request: SheetRequest) -> Proposal:
 
 async def check(world: World, request: SheetRequest) -> Report:
     """Validate a sheet; send nothing."""
-    report, _ = await preview(world, request)
+    writes = request.output is not None or request.failed_only
+    report, _ = await preview(world, dataclasses.replace(request, keeps_file=writes))
     return report
 
 

@@ -151,7 +151,7 @@ def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table, limits: Li
         kept = [row for row in kept if row not in gone]
     columns = rows.width(header)
     _refuse_too_much(path, limits, rows=len(kept), columns=columns)
-    row_numbers = tuple(numbers[row] for row in kept)
+    row_numbers = _numbers(numbers, kept)
     return Sheet(
         path=path,
         kind=kind,
@@ -167,6 +167,14 @@ def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table, limits: Li
         content=content,
         frame=_frame(rows, kept, columns),
     )
+
+
+def _numbers(numbers: Sequence[int], kept: Sequence[int]) -> Sequence[int]:
+    """Excel's numbers of these rows: a range, which takes no memory, where they follow one another."""
+    first, last = (numbers[kept[0]], numbers[kept[-1]]) if kept else (1, 0)
+    if last - first == len(kept) - 1:  # they ascend
+        return range(first, last + 1)
+    return tuple(numbers[row] for row in kept)
 
 
 def _frame(rows: Rows, kept: Sequence[int], columns: int) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -164,7 +163,7 @@ def _loose(plan: Plan, mapped: Mapped) -> Iterable[tuple[int, tuple[str, ...]]]:
 def _numbers_unknown(findings: Sequence[Finding], mapped: Mapped) -> dict[int, str]:
     """By position, the order numbers of the sheet that the ledger does not know."""
     numbers = {number for f in findings if f.code is FindingCode.UNKNOWN_HISTORY for number in f.rows}
-    return {row: _number_said(mapped, row) for row in (_position(mapped, number) for number in sorted(numbers))}
+    return {row: _number_said(mapped, row) for row in (mapped.sheet.position(number) for number in sorted(numbers))}
 
 
 def _number_said(mapped: Mapped, row: int) -> str:
@@ -178,7 +177,7 @@ def _as_they_stand(
     """The findings as they hold after the run: once an order is sent, nobody mends it in the sheet."""
 
     def told(finding: Finding) -> Finding:
-        results = [result for number in finding.rows if (result := rows[_position(mapped, number)]) is not None]
+        results = [result for number in finding.rows if (result := rows[mapped.sheet.position(number)]) is not None]
         statuses = {result.status for result in results}
         if not statuses or not statuses <= _SENT:
             return finding
@@ -191,11 +190,6 @@ def _as_they_stand(
     return tuple(told(finding) if finding.fact else finding for finding in findings)
 
 
-def _position(mapped: Mapped, number: int) -> int:
-    """The position of the row with this number, as Excel shows it."""
-    return bisect_left(mapped.sheet.row_numbers, number)
-
-
 def _notes_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list[str]]:
     notes: dict[int, list[str]] = defaultdict(list)
     note = functools.cache("Note: {}".format)  # held once, however many rows have it
@@ -204,7 +198,7 @@ def _notes_by_row(findings: Sequence[Finding], mapped: Mapped) -> dict[int, list
             # A merged area may be as long as the sheet: it is told where its value stands.
             about = finding.rows[:1] if finding.code is FindingCode.MERGED_CELLS else finding.rows
             for number in about:
-                notes[_position(mapped, number)].append(note(finding.told))
+                notes[mapped.sheet.position(number)].append(note(finding.told))
     return notes
 
 

@@ -92,29 +92,28 @@ def _their_rows(mapped: Mapped) -> Iterator[tuple[str, ...]]:
 
 
 def marks(report: Report, besides: Collection[int] = ()) -> list[Mark]:
-    """The findings shown at cells of the report's rows, the worst first; none in the columns `besides`."""
+    """The findings shown at cells of the report's rows, by cells, the worst first; none in the columns `besides`."""
     rows = set(report.mapped.sheet.row_numbers)
     worst = list(_SEVERITIES)
-    return [
+    shown = [
         (cell, finding)
         for finding in sorted(report.findings, key=lambda finding: worst.index(finding.severity))
         for cell in finding.cells
         if cell.row in rows and cell.column not in besides
     ]
+    shown.sort(key=itemgetter(0))
+    return shown
 
 
 def by_cell(marks: Iterable[Mark]) -> Iterator[tuple[Cell, list[Finding]]]:
-    """The findings of each cell, row by row, the worst first."""
-    for cell, group in groupby(sorted(marks, key=itemgetter(0)), itemgetter(0)):
+    """The findings of each cell, as `marks` has them."""
+    for cell, group in groupby(marks, itemgetter(0)):
         yield cell, [finding for _, finding in group]
 
 
 def findings_by_cell(report: Report) -> dict[Cell, list[Finding]]:
     """The findings of each cell, the worst first."""
-    found: dict[Cell, list[Finding]] = {}
-    for cell, finding in marks(report):
-        found.setdefault(cell, []).append(finding)
-    return found
+    return dict(by_cell(marks(report)))
 
 
 def comment_text(findings: Sequence[Finding]) -> str:

@@ -6,6 +6,7 @@ import io
 import posixpath
 import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import quoteattr
 
@@ -177,9 +178,20 @@ class Package:
                     archive.writestr(entry, content, compresslevel=_QUICK)
                     continue
                 with archive.open(name, "w") as part:
-                    for block in well_formed(_blocks(changed)):
-                        part.write(block)
+                    _write_beside(part, well_formed(_blocks(changed)))
         return buffer.getvalue()
+
+
+def _write_beside(part: IO[bytes], blocks: Iterable[bytes]) -> None:
+    """Write each block while the next one is made: what deflates lets other threads run."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        writing = None
+        for block in blocks:
+            if writing is not None:
+                writing.result()
+            writing = beside.submit(part.write, block)
+        if writing is not None:
+            writing.result()
 
 
 def _blocks(pieces: Iterable[str]) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from batch_orders.adapters.own_workbook.markup import (
 from batch_orders.adapters.own_workbook.sheet_part import (
     TRUE,
     SheetPart,
+    behind_place,
     boundaries,
     edited,
     inline_cell,
@@ -60,6 +61,22 @@ class Change(NamedTuple):
     mark: Severity | None
 
 
+class OurPlace(NamedTuple):
+    """Where one of our five stands: a column, its letters, and which of RESULT_COLUMNS it is."""
+
+    column: int
+    letters: str
+    which: int
+
+
+class OurCell(NamedTuple):
+    """One of our cells, but for the number of its row: what stands before and behind that."""
+
+    column: int
+    before: str
+    behind: str
+
+
 class Columns(NamedTuple):
     """Where our five stand (numbers from 1), and whether an earlier run put them there."""
 
@@ -90,7 +107,9 @@ class DataSheet(SheetPart):
         self._left, self._right = min(self._columns.places), max(self._columns.places)
         self._in_a_block = self._columns.places == tuple(range(self._left, self._right + 1))
         self._letters = {column: get_column_letter(column) for column in range(1, self._right + 1)}
-        self._ours = sorted((column, self._letters[column], which) for which, column in enumerate(self._columns.places))
+        places = enumerate(self._columns.places)
+        self._ours = sorted(OurPlace(column, self._letters[column], which) for which, column in places)
+        self._known_results: dict[ResultRow, tuple[list[OurCell], float | None]] = {}
         self._known_tags: dict[tuple[str, Change], str] = {}
         self._look_for_obstacles()
 
@@ -163,15 +182,15 @@ class DataSheet(SheetPart):
     ) -> str:
         """One row of ours (the header, or the template's example, where there is no result), without its end."""
         if result is not None:
-            ours = self._our_cells(number, results_layout.result_texts(result), self._styles.status(result.status))
-            height = row_height(result.message, _MESSAGE_WIDTH)
+            cells, height = self._known_results.get(result) or self._cells_of(result)
         elif number in self._report.mapped.sheet.aside:
-            ours = self._our_cells(number, results_layout.example_texts(), self._styles.text)
+            cells = self._our_cells(results_layout.example_texts(), self._styles.text)
             height = row_height(example_row(), _MESSAGE_WIDTH)
         elif self._columns.came_back:
             return tag[0] + body
         else:
-            ours, height = self._header_cells(number), None
+            cells, height = self._header_cells(), None
+        ours = {column: f"{before}{number}{behind}" for column, before, behind in cells}
         place = f' r="{number}"'
         opening = _row_tag(self._p, tag[1].replace(place, _ANY_PLACE, 1), height).replace(_ANY_PLACE, place, 1)
         return opening + self._with_ours(number, body, ours, changes, tag[1])
@@ -214,8 +233,8 @@ class DataSheet(SheetPart):
     def _changes(self, marks: Sequence[Mark], cleared: Collection[Cell]) -> InTurn[dict[int, Change]]:
         """By row and column, what becomes of a cell's format."""
         gone = ((cell, None) for cell in sorted(cleared))
-        come = sorted(((cell, finding.severity) for cell, finding in marks), key=lambda mark: mark[0].row)
-        both = merge(gone, come, key=lambda mark: mark[0].row)
+        come = ((cell, finding.severity) for cell, finding in marks)
+        both = merge(gone, come, key=lambda mark: mark[0].row) if cleared else come
 
         def by_row() -> Iterator[tuple[int, dict[int, Change]]]:
             for row, group in groupby(both, lambda mark: mark[0].row):
@@ -268,21 +287,27 @@ class DataSheet(SheetPart):
         opening, rest = _split(cell)
         return self._in_format(opening, change) + rest
 
-    def _header_cells(self, number: int) -> dict[int, str]:
+    def _header_cells(self) -> list[OurCell]:
         prefix, style = self._report.mapped.prefix, self._styles.header
-        return {
-            column: text_cell(self._p, f"{letters}{number}", prefix + RESULT_COLUMNS[which], style)
-            for column, letters, which in self._ours
-        }
+        return [self._our_cell(place, prefix + RESULT_COLUMNS[place.which], style) for place in self._ours]
 
-    def _our_cells(self, number: int, texts: Sequence[str], status: int) -> dict[int, str]:
+    def _cells_of(self, result: ResultRow) -> tuple[list[OurCell], float | None]:
+        """Our cells of a row with this result, and how tall the row must be to show them."""
+        cells = self._our_cells(results_layout.result_texts(result), self._styles.status(result.status))
+        if len(self._known_results) >= _MOST_KNOWN:
+            self._known_results.clear()
+        made = self._known_results[result] = cells, row_height(result.message, _MESSAGE_WIDTH)
+        return made
+
+    def _our_cells(self, texts: Sequence[str], status: int) -> list[OurCell]:
         plain = self._styles.text
         styles = (status, plain, self._styles.message, plain, plain)
-        return {
-            column: text_cell(self._p, f"{letters}{number}", texts[which], styles[which])
-            for column, letters, which in self._ours
-            if texts[which]
-        }
+        shown = [place for place in self._ours if texts[place.which]]
+        return [self._our_cell(place, texts[place.which], styles[place.which]) for place in shown]
+
+    def _our_cell(self, place: OurPlace, text: str, style: int) -> OurCell:
+        before = f'<{self._p}c r="{place.letters}'
+        return OurCell(place.column, before, behind_place(self._p, xlsx_text(text), style))
 
     # Around the rows ----------------------------------------------------------------------------------------------
 

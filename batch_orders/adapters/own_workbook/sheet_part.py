@@ -42,7 +42,7 @@ class SheetPart:
 
     def _edited_rows(self, blocks: Iterable[str], edit: RowEdit) -> Iterator[str]:
         """The rows in these blocks, and what stands around them. A block ends behind a row."""
-        row = re.compile(rf"<{self._p}row((?:\s[^>]*?)?)(/?)>")
+        row = re.compile(rf"<{self._p}row((?:\s[^>/]*+(?:/(?!>)[^>/]*+)*+)?)(/?)>")
         closing = f"</{self._p}row>"
         number_of = re.compile(r"""\sr=["'](\d+)["']""")
         for text in blocks:
@@ -100,13 +100,14 @@ def row_style(attributes: str) -> int:
 
 def inline_cell(p: str, place: str, text: str, style: int) -> str:
     """A cell that holds this text as text, whatever it starts with; `text` is one that XML can hold."""
-    return f'<{p}c r="{place}"{_behind_place(p, text, style)}'
+    return f'<{p}c r="{place}{behind_place(p, text, style)}'
 
 
 @lru_cache(_MOST_KNOWN)
-def _behind_place(p: str, text: str, style: int) -> str:
+def behind_place(p: str, text: str, style: int) -> str:
+    """What of such a cell stands behind its place, which is different in every row."""
     words = escaped(text)
-    return f' s="{style}" t="inlineStr"><{p}is><{p}t xml:space="preserve">{words}</{p}t></{p}is></{p}c>'
+    return f'" s="{style}" t="inlineStr"><{p}is><{p}t xml:space="preserve">{words}</{p}t></{p}is></{p}c>'
 
 
 def boundaries(area: str) -> tuple[int, int, int, int]:

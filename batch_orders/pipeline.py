@@ -94,8 +94,11 @@ async def check(judging: Judging) -> Report:
     return report
 
 
-async def preview(judging: Judging) -> tuple[Report, Plan]:
-    """What `check` tells, and the plan that `submit` would carry out now; send nothing."""
+async def preview(judging: Judging, *, refusal: BatchOrdersError | None = None) -> tuple[Report, Plan]:
+    """What `check` tells, and the plan that `submit` would carry out now; send nothing.
+
+    `refusal` is why the ledger would not let anything be sent.
+    """
     mapped, planned = await _judge(judging)
     if judging.memory is None:
         judging.progress.note(runs.no_ledger_note())
@@ -108,7 +111,7 @@ async def preview(judging: Judging) -> tuple[Report, Plan]:
         unsent=Outcome(status=RowStatus.READY, message=outcomes.ready()),
         about=_about(mapped, judging.host, has_ledger=judging.memory is not None),
     )
-    return report, planned
+    return (reporting.refused(report, refusal) if refusal else report), planned
 
 
 async def submit(judging: Judging, ordering: Ordering) -> tuple[Report, BatchOrdersError | None]:

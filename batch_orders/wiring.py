@@ -247,11 +247,11 @@ async def check(world: World, request: SheetRequest) -> Report:
 async def preview(world: World, request: SheetRequest, *, catalog: CatalogSource | None = None) -> tuple[Report, Plan]:
     """Validate a sheet; send nothing. Also what `submit` would do now; `catalog` is asked in place of Device Hub."""
     with world.ledger_if_any() as ledger:
-        if ledger is not None and (refusal := ledger.refusal()):
-            world.progress.note(f"{refusal.message} {refusal.hint}")
+        refusal = ledger.refusal() if ledger is not None else None
         async with world.device_hub() as hub:
             judging = _judging(world, request, hub, ledger, datetime.now(UTC))
-            return await pipeline.preview(dataclasses.replace(judging, catalog=catalog or hub))
+            judging = dataclasses.replace(judging, catalog=catalog or hub)
+            return await pipeline.preview(judging, refusal=refusal)
 
 
 def new_run_id(now: datetime) -> str:

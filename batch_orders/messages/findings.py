@@ -123,6 +123,12 @@ def hidden_row() -> str:
     return "The row is hidden, and nothing hidden is ordered. Unhide it (and clear the filter), or delete it."
 
 
+def hidden_rows(rows: Sequence[int]) -> str:
+    """The hidden rows, for whoever reads only the summary."""
+    are = f"Row {rows[0]} is" if len(rows) == 1 else f"Rows {_listed(list(map(str, rows)))} are"
+    return f"{are} hidden and not ordered: unhide what is hidden to see what stands there."
+
+
 def hidden_column(what: str, *, is_needed: bool) -> str:
     """A column of ours that is hidden; without a needed one no row could be ordered."""
     return f"The {what} is hidden, and nothing hidden is ordered. Unhide it{'' if is_needed else ', or delete it'}."

@@ -27,6 +27,14 @@ def how_to_init() -> str:
     return "Run `batch-orders init` once for the account, or point the setting `ledger` at the one you have."
 
 
+def how_to_replace() -> str:
+    """What to do where something stands that is no ledger, or not any more."""
+    return (
+        "If it was the account's ledger, it is damaged: restore it from the last backup, since a new one would order "
+        "everything again. Else point the setting `ledger` at the one you have, or at a place where nothing is yet."
+    )
+
+
 def lost(place: LedgerPlace) -> str:
     """There was a ledger where the settings say, and it is gone."""
     return (

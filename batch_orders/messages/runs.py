@@ -137,6 +137,14 @@ def next_step(exit_code: int, *, is_check: bool) -> str:
     return _NEXT_STEPS[exit_code]
 
 
+def next_step_while_waiting() -> str:
+    """All is well, and some rows wait for their dates."""
+    return (
+        "Nothing yet: rows that wait are ordered by the first run on or after their day (their messages name it). "
+        "Submit the sheet again then, or leave it in an inbox; nothing is sent twice."
+    )
+
+
 def next_step_in_copy(exit_code: int, file: str) -> str:
     """What a person does after a `check` that wrote a copy with the cells marked; "" where that changes nothing."""
     return _NEXT_STEPS_IN_COPY.get(exit_code, "").format(file=file)

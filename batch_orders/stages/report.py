@@ -32,6 +32,7 @@ from batch_orders.models import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from batch_orders.errors import BatchOrdersError
     from batch_orders.models import Decision, Mapped, Plan, Remembered
 
 _ORDER_OF_STATUSES = {status: rank for rank, status in enumerate(RowStatus)}
@@ -222,6 +223,8 @@ def _summed_up(
 ) -> Report:
     statuses = Counter(row.status for row in rows)
     code = exit_code(statuses, stopped=bool(stopped), stop_code=stop_code)
+    # What is wrong with a hidden row is said in that row, where nobody sees it.
+    hidden = [row for f in findings if f.code is FindingCode.HIDDEN_ROW and not f.columns for row in f.rows]
     counts = {"rows": len(rows), "orders": len(orders)} | {status.value: statuses[status] for status in RowStatus}
     return Report(
         run_id=run_id,
@@ -236,12 +239,19 @@ def _summed_up(
             *about,
             *((_NOTE, note) for note in notes),
             *_status_lines(orders, statuses, _why_held(rows, findings, mapped)),
+            *([("Hidden", finding_messages.hidden_rows(hidden))] if hidden else []),
             *([("Stopped early", stopped)] if stopped else []),
-            (_NEXT, what_next(code) or runs.next_step(code, is_check=command == "check")),
+            (_NEXT, what_next(code) or _next_step(code, statuses, is_check=command == "check")),
         ),
         stopped=stopped,
         notes=notes,
     )
+
+
+def _next_step(code: int, statuses: Mapping[RowStatus, int], *, is_check: bool) -> str:
+    if code == EXIT_DONE and statuses[RowStatus.WAITING] and not statuses[RowStatus.READY]:
+        return runs.next_step_while_waiting()
+    return runs.next_step(code, is_check=is_check)
 
 
 def needing_work(done: Report) -> Report | None:
@@ -284,6 +294,12 @@ def _part(done: Report, kept: list[int], orders: Sequence[OrderResult]) -> Repor
 def without_results(done: Report, *, hint: str, exit_code: int) -> Report:
     """The same report where its results sheet could not be written: the run did not end well, and `hint` is next."""
     return dataclasses.replace(_with_next(done, hint), exit_code=exit_code)
+
+
+def refused(done: Report, refusal: BatchOrdersError) -> Report:
+    """The report of a check where `submit` would be refused: what looks ready may have been ordered long ago."""
+    told = _with_next(done, f"{refusal.message} {refusal.hint}")
+    return dataclasses.replace(told, notes=(*done.notes, refusal.message), exit_code=refusal.exit_code)
 
 
 def marked_in(done: Report, file: str) -> Report:

@@ -143,6 +143,7 @@ def test_an_old_copy_sends_only_when_all_that_it_lacks_was_entered(tmp_path: Pat
         shutil.copy(copy, ledger)
         assert "sends nothing" in desk.type("ledger", "adopt", ben_results, exit_code=4)
         assert "high-water mark" in desk.type("submit", cem, "--yes", exit_code=2)
+        assert "high-water mark" in desk.type("check", cem, exit_code=2), "what looks ready was ordered"
         assert "sends nothing" in desk.type("ledger", "adopt", ben_results, exit_code=4)  # once more is no more
         assert "1 order entered" in desk.type("ledger", "adopt", cem_results)
         _, again = desk.submit(cem)

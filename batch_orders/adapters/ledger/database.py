@@ -60,7 +60,7 @@ class Database:
         except (BatchOrdersError, SQLAlchemyError) as error:
             if not any(sign in str(error) for sign in _NO_LEDGER):
                 raise  # a ledger perhaps, and busy for longer than anybody should be, or on a disk that fails
-            raise LedgerError(ledgers.not_a_ledger(self.place), hint=ledgers.how_to_init()) from None
+            raise LedgerError(ledgers.not_a_ledger(self.place), hint=ledgers.how_to_replace()) from None
         self._accept(row.schema_version)
         return Account(id=row.id, secret=row.secret)
 

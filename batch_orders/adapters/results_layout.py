@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from batch_orders.messages.template import example_row
-from batch_orders.models import RESULT_COLUMNS, Severity
+from batch_orders.models import RESULT_COLUMNS, FindingCode, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from batch_orders.models import Cell, Finding, Mapped, Report, ResultRow
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000  # rows: pandas gives out a column's cells quickly, those of a row slowly
 _SEVERITIES = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.REPAIR: "Repaired"}  # the worst first
+
+_BROKEN = {FindingCode.CELL_ERROR, FindingCode.FORMULA_WITHOUT_VALUE, FindingCode.MERGED_CELLS}
+# Excel's own word for it.
+NO_VALUE = "#N/A"
 
 # What a cell's comment begins with.
 COMMENT_BEGINNINGS = tuple(f"{name}: " for name in _SEVERITIES.values())
@@ -79,9 +84,33 @@ def lines_above(mapped: Mapped) -> Iterator[tuple[str, ...]]:
 
 
 def rows(report: Report) -> Iterator[tuple[str, ...]]:
-    """Every row, in the sheet's order, as texts beside `headers`."""
-    for theirs, result in zip(_their_rows(report.mapped), report.rows, strict=True):
-        yield theirs + result_texts(result)
+    """Every row, in the sheet's order, as texts beside `headers`; see `broken_cells` for what stands for no text."""
+    broken = broken_cells(report.mapped)
+    numbers = report.mapped.sheet.row_numbers
+    for number, theirs, result in zip(numbers, _their_rows(report.mapped), report.rows, strict=True):
+        there = broken.get(number, {})
+        texts = tuple(there.get(column, text) for column, text in enumerate(theirs)) if there else theirs
+        yield texts + result_texts(result)
+
+
+def broken_cells(mapped: Mapped) -> Mapping[int, Mapping[int, str]]:
+    """By row number and output column, the cells that are ordered from and hold nothing to order by: an error each.
+
+    That is errors, formulas without a value, and what merged cells cover. In a file of its own a blank cell would be
+    left of the latter two, and the next run would order without what stood there.
+    """
+    columns = {mapped.sheet.first_column + position: column for column, position in enumerate(kept_positions(mapped))}
+    ours = mapped.column_at()
+    broken: dict[int, dict[int, str]] = defaultdict(dict)
+    for oddity in mapped.sheet.oddities:
+        if oddity.code not in _BROKEN:
+            continue
+        is_error = oddity.code is FindingCode.CELL_ERROR
+        places = [(row, column) for row in oddity.rows for column in oddity.columns if column in ours]
+        for row, column in places[1:] if oddity.code is FindingCode.MERGED_CELLS else places:
+            if column in columns:
+                broken[row][columns[column]] = oddity.what if is_error else NO_VALUE
+    return broken
 
 
 def _their_rows(mapped: Mapped) -> Iterator[tuple[str, ...]]:

@@ -2,8 +2,9 @@
 
 Never a formula: every text is written as text, whatever it starts with. Text that would turn into a formula or a
 number when a person edits its cell is kept from that too: by the text format on postal codes and phones, else by
-`quotePrefix`. What XML or Excel cannot hold is changed visibly, never silently: characters that XML forbids become
-U+FFFD, texts over Excel's 32,767 characters end in "… (shortened)"; line ends become LF.
+`quotePrefix`. What is hidden stays hidden, and what is broken stays an error: nobody has mended it yet. What XML or
+Excel cannot hold is changed visibly, never silently: characters that XML forbids become U+FFFD, texts over Excel's
+32,767 characters end in "… (shortened)"; line ends become LF.
 
 While a workbook is being made, openpyxl keeps its sheets in files of its own (0600) in the system's temporary folder.
 """
@@ -40,7 +41,7 @@ from batch_orders.adapters.results_style import (
     summary_sheet_name,
     xlsx_text,
 )
-from batch_orders.models import RESULT_COLUMNS, Column
+from batch_orders.models import RESULT_COLUMNS, Column, FindingCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +90,9 @@ class _DataSheet:
         self._message = len(self._kept) + RESULT_COLUMNS.index("order_message")
         self._marks = _marks(report)
         self._text_columns = _text_columns(report.mapped)
+        hidden = [oddity for oddity in report.mapped.sheet.oddities if oddity.code is FindingCode.HIDDEN_ROW]
+        self._hidden_rows = {row for oddity in hidden if not oddity.columns for row in oddity.rows}
+        self._hidden_columns = {column for oddity in hidden for column in oddity.columns}
 
     def write(self) -> None:
         """Everything, top to bottom: openpyxl wants what stands above the rows before the first of them."""
@@ -107,6 +111,8 @@ class _DataSheet:
                 self._append_line(line)
             cells = [self._their_cell(row, column, texts[column]) for column in range(theirs)]
             self._set_height(row, texts)
+            if self._mapped.sheet.row_numbers[row] in self._hidden_rows:
+                self._worksheet.row_dimensions[self._mapped.sheet.row_numbers[row]].hidden = True
             self._worksheet.append(cells + self._our_cells(texts[theirs:], result))
         for line in results_layout.lines_below(self._mapped):
             self._append_line(line)
@@ -131,6 +137,11 @@ class _DataSheet:
             widest = _WIDEST_MESSAGE if column == self._message else _WIDEST
             content = max((longest_line(row[column]) for row in self._rows), default=0) + 2
             dimension.width = min(max(content, longest_line(header) + _FILTER_BUTTON, _NARROWEST), widest)
+            if (
+                column < len(self._kept)
+                and self._mapped.sheet.first_column + self._kept[column] in self._hidden_columns
+            ):
+                dimension.hidden = True
             if column in self._text_columns:
                 # a postal code that is typed into a new row below keeps its zeros too
                 dimension.number_format = TEXT_FORMAT

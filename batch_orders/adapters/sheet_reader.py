@@ -15,14 +15,13 @@ from batch_orders.adapters import csv_reader
 from batch_orders.adapters.sheet_parts import header_row, is_blank, looking_for
 from batch_orders.errors import SheetError
 from batch_orders.messages import sheets as messages
-from batch_orders.models import FindingCode, Limits, Sheet, SheetKind
+from batch_orders.models import FindingCode, Limits, Oddity, Sheet, SheetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Sequence
+    from collections.abc import Collection, Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from batch_orders.adapters.sheet_parts import Rows, Table
-    from batch_orders.models import Oddity
 
 _WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlsb", ".ods"})
 _OTHER_SUFFIXES = frozenset({".numbers", ".pdf"})
@@ -45,6 +44,8 @@ _MAGIC = {
     b"<?xml": "an XML file",
 }
 _MAGIC_WITHIN = 64
+# What Excel and LibreOffice show where a formula failed, and leave as a text in a CSV file, say.
+_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"})
 # What makes a row look blank that is not.
 _LOOKS_BLANK = FindingCode.FORMULA_WITHOUT_VALUE
 
@@ -152,6 +153,7 @@ def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table, limits: Li
     columns = rows.width(header)
     _refuse_too_much(path, limits, rows=len(kept), columns=columns)
     row_numbers = _numbers(numbers, kept)
+    oddities = (*table.oddities, *_errors_as_text(table, header + 1))
     return Sheet(
         path=path,
         kind=kind,
@@ -162,11 +164,21 @@ def _sheet(path: Path, content: bytes, kind: SheetKind, table: Table, limits: Li
         row_numbers=row_numbers,
         values=table.originals.of_rows(kept),
         delimiter=table.delimiter,
-        oddities=_in_rows(table.oddities, set(row_numbers)) if table.oddities else (),
+        oddities=_in_rows(oddities, set(row_numbers)) if oddities else (),
         template=table.template,
         content=content,
         frame=_frame(rows, kept, columns),
     )
+
+
+def _errors_as_text(table: Table, first: int) -> Iterator[Oddity]:
+    """The cells, from this row on, where an error is left as a text: it is no more a value than the error was."""
+    known = {(o.rows[0], o.columns[0]) for o in table.oddities if o.code is FindingCode.CELL_ERROR}
+    for column, texts in enumerate(table.rows.columns, start=1):
+        for row in range(first, len(texts)) if not _ERRORS.isdisjoint(texts) else ():
+            place = table.row_numbers[row], column
+            if texts[row] in _ERRORS and place not in known:
+                yield Oddity(code=FindingCode.CELL_ERROR, rows=place[:1], columns=place[1:], what=texts[row])
 
 
 def _numbers(numbers: Sequence[int], kept: Sequence[int]) -> Sequence[int]:

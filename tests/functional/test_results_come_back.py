@@ -246,3 +246,58 @@ def test_no_formula_gets_through(tmp_path: Path, source: str, target: str) -> No
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+_PERSON = ("Ana", "Sample", "+12125550142", "1 Main Street", "New York", "NY", "10001", "US")
+_HIDING = ("Email", "First name", "Last name", "Phone number", "Shipping address", "City", "State / province")
+_HIDING += ("ZIP / postal code", "Country", "Product title", "Quantity", "Shipping method", "Order reference", "Desk")
+
+
+def _hiding_sheet(path: Path) -> Path:
+    """A sheet with something hidden or broken in nearly every row.
+
+    Row 2 has a formula for its reference whose result nobody saved, rows 3 and 4 share a merged shipping method, row 5
+    has an error in it, row 6 is hidden, row 7 has a wrong title, and row 8 nothing but a merged cell of its own.
+    """
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append(_HIDING)
+    for number in range(2, 9):
+        person = (f"Ana{number}", *_PERSON[1:2], f"+1212555014{number}", *_PERSON[3:])
+        sheet.append([f"ana{number}@example.com", *person, WRONG if number == 7 else TITLES[0], 1, "", "", "left"])
+    sheet["M2"] = '="second"'
+    sheet["L3"] = "Overnight"
+    sheet.merge_cells("L3:L4")
+    sheet["L5"] = "#N/A"
+    sheet.row_dimensions[6].hidden = True
+    sheet.merge_cells("N7:N8")
+    workbook.save(path)
+    return path
+
+
+@pytest.mark.parametrize("output", ["failed", "wave.csv", "plain"])
+def test_what_is_hidden_or_broken_stays_so_in_a_file_of_ours(program: Program, tmp_path: Path, output: str) -> None:
+    """Nobody has mended it: submitted as it is, no such row is ordered (but what a CSV file cannot hide)."""
+    sheet = _hiding_sheet(tmp_path / "wave.xlsx")
+    if output == "failed":
+        program.json("check", sheet, "--failed-only", exit_code=4)
+        made = tmp_path / "wave.failed.xlsx"
+    elif output == "plain":
+        sheet = office.resave(sheet, "ods", tmp_path / "office")
+        made = tmp_path / "made.xlsx"
+        program.json("check", sheet, "--output", made, exit_code=4)
+    else:
+        made = tmp_path / output
+        program.json("check", sheet, "--output", made, exit_code=4)
+    if made.suffix == ".xlsx":
+        summary = load_workbook(made)["Summary"]
+        assert any("Row 6 is hidden" in str(cell.value) for row in summary.iter_rows() for cell in row)
+    document = program.json("check", made, exit_code=4)
+    statuses = {row: order["status"] for order in document["orders"] for row in order["rows"]}
+    blocked = {2, 4, 5, 6, 7}  # in row 3 stands what stood in the merged cells
+    if output == "wave.csv":
+        blocked -= {6}
+    if output == "plain":
+        blocked -= {2}  # LibreOffice has worked the formula out
+    assert {row for row, status in statuses.items() if status == "invalid"} == blocked

@@ -65,7 +65,7 @@ class _Eye:
             self._holds_something = True
         elif name == _ROW:
             self._begin_row(attributes)
-        elif name == _COLUMN and attributes.get("hidden") in _TRUE:
+        elif name == _COLUMN and _is_hidden(attributes, "width"):
             self.seen.columns.append((int(attributes["min"]), int(attributes["max"])))
             self._refuse_more_than(LAST_COLUMN, len(self.seen.columns))
         elif name == _MERGE:
@@ -91,7 +91,7 @@ class _Eye:
         if not self._row < row <= LAST_ROW:
             raise ValueError("rows out of order")
         self._row, self._column, self._row_holds = row, 0, False
-        if attributes.get("hidden") in _TRUE:
+        if _is_hidden(attributes, "ht"):
             self.seen.rows.add(row)
 
     def _begin_cell(self, attributes: Mapping[str, str]) -> None:
@@ -117,6 +117,11 @@ class _Eye:
     def _refuse_more_than(most: int, count: int) -> None:
         if count > most:
             raise ValueError("too many of them")
+
+
+def _is_hidden(attributes: Mapping[str, str], size: str) -> bool:
+    """Whether nobody sees a row or a column: it says so, or it is of no height or width."""
+    return attributes.get("hidden") in _TRUE or float(attributes.get(size, "1")) == 0
 
 
 def _area(name: str) -> Area:

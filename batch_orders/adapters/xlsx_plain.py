@@ -44,7 +44,7 @@ _BEGIN, _END = b"<sheetData>", b"</sheetData>"
 _ATTRIBUTES = r'(?: [A-Za-z][\w:.]*="[^"<>&]*")*'
 _ROW = re.compile(rf' r="([1-9][0-9]{{0,6}})"({_ATTRIBUTES})(?: ?/>|>(.*)</row>)', re.DOTALL)
 _ROW_ATTRIBUTES = re.compile(_ATTRIBUTES)
-_HIDDEN = re.compile(r' hidden="(?:1|true)"')
+_HIDDEN = re.compile(r' (?:hidden="(?:1|true)|ht="0+(?:\.0*)?)"')
 # Column, row, style, kind, formula, value, and text of its own. Splitting by it shows whether anything stands between.
 _CELL = re.compile(
     r'<c r="([A-Z]{1,3})([1-9][0-9]{0,6})"(?: s="([0-9]{1,6})")?(?: t="(s|n|str|b|e|inlineStr)")?(?: ?/>|>(?:'

@@ -145,6 +145,11 @@ def phone_not_a_number(value: str) -> str:
     return f"{quote(value)} is not a phone number. Write one number, best with + and its country code."
 
 
+def phone_two_numbers(value: str) -> str:
+    """A second number behind the first, which would go out as its extension."""
+    return f"{quote(value)} looks like two phone numbers. Keep one of them."
+
+
 def phone_shortened(value: str) -> str:
     """The spreadsheet turned a long number into 4.9E+11."""
     return (

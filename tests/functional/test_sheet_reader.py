@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from openpyxl.worksheet.datavalidation import DataValidation
 
+from batch_orders.adapters import xlsx_reader
 from batch_orders.adapters.results_csv import guarded, render_csv
 from batch_orders.adapters.results_xlsx import render_xlsx
 from batch_orders.adapters.sheet_reader import read_sheet
@@ -909,6 +911,19 @@ def test_hidden_rows(tmp_path: Path) -> None:
     path = workbook(tmp_path, _WIDE, change=change)
     assert odd(path) == [("hidden_row", (3,), (), "")]
     assert tuple(read_sheet(path).row_numbers) == (2, 3)
+
+
+@pytest.mark.parametrize("zero", ["0", "0.0"])
+def test_rows_and_columns_of_no_size(tmp_path: Path, zero: str) -> None:
+    """Nobody sees them either: XlsxWriter hides a column so."""
+    path = workbook(tmp_path, _WIDE)
+    edited(path, SHEET_PART, '<row r="3"', f'<row r="3" ht="{zero}" customHeight="1"')
+    cols = f'<cols><col min="2" max="2" width="{zero}" customWidth="1"/></cols>'
+    edited(path, SHEET_PART, "(<cols>.*?</cols>)?<sheetData>", f"{cols}<sheetData>")
+    found = [("hidden_row", (3,), (), ""), ("hidden_row", (2, 3), (2,), "column B")]
+    assert odd(path) == found
+    with patch.object(xlsx_reader, "plain_sheet", lambda *_: None):
+        assert odd(path) == found
 
 
 def test_hidden_rows_elsewhere(tmp_path: Path) -> None:

@@ -285,6 +285,10 @@ def test_unreadable_signature_is_kept() -> None:
         ("US", "product_title", "Two spaces", "Two  spaces"),
         ("US", "expedite_shipping", "UPS  Ground", "UPS Ground"),
         ("US", "order_reference", " desk", "desk"),
+        ("US", "lastname", "Van  Dyk", "Van Dyk"),
+        ("US", "shipping_address", "1  Main Street", "1 Main Street"),
+        ("US", "phone_number", "c/o Bob, 212-555-0142", "+12125550142"),
+        ("US", "phone_number", "Tel.: 212-555-0142 x7", "+12125550142 ext. 7"),
     ],
 )
 def test_repairs(country: str, column: str, value: str, repaired: str) -> None:
@@ -295,6 +299,14 @@ def test_repairs(country: str, column: str, value: str, repaired: str) -> None:
     assert (finding.code, finding.severity, finding.column) == (FindingCode.REPAIRED, Severity.REPAIR, column)
     assert f"‘{' '.join(repaired.split())}’" in finding.message
     assert len(finding.cells) == 1
+
+
+@pytest.mark.parametrize("phone", ["2125550142;2125550143", "2125550142 ext 5550143"])
+def test_two_phone_numbers_in_a_cell(phone: str) -> None:
+    """The second one is not sent as the first one's extension."""
+    (finding,) = _check(_US | {"phone_number": phone}).findings
+    assert (finding.code, finding.severity) == (FindingCode.PHONE, Severity.ERROR)
+    assert "two phone numbers" in finding.message
 
 
 @pytest.mark.parametrize("phone", ["1.2125E+10", "1.212555014E+10", "1.2125550142E+9", "1.23E+10", "1.21255501421E+10"])
@@ -419,14 +431,13 @@ def test_quebec(name: str) -> None:
     [
         ("product_title", "Cafe\u0301 mug", "Caf\u00e9 mug"),
         ("firstname", "Jose\u0301", "Jos\u00e9"),
-        ("shipping_address", "1  Main Street", "1  Main Street"),
         ("phone_number", " (212) 555-0142 ", "+12125550142"),
         ("phone_number", "212-555-0142 ext 7", "+12125550142 ext. 7"),
         ("start_date", "   ", ""),
     ],
 )
 def test_what_is_not_worth_a_word(column: str, value: str, kept: str) -> None:
-    """Composed letters, a phone number's form and blank cells are no repairs; double spaces stay."""
+    """Composed letters, a phone number's form and blank cells are no repairs."""
     checked = _check(_US | {column: value})
     assert checked.frame[column].tolist() == [kept]
     assert checked.findings == ()
@@ -620,6 +631,14 @@ def test_conflicts_compare_meanings() -> None:
     )
     assert _errors(checked) == []
     assert checked.frame["phone_number"].tolist() == ["+12125550142"] * 2
+
+
+def test_a_countrys_name_beside_its_code() -> None:
+    """The name is told, with its code; that the two disagree is not."""
+    findings = _check(_DE | {"shipping_country": "Germany"}, _more(_DE, shipping_country="DE")).findings
+    assert [(f.code.value, f.rows, f.suggestions) for f in findings] == [("country", (2,), ("DE",))]
+    other = _check(_DE | {"shipping_country": "Germany"}, _more(_DE, shipping_country="AT")).findings
+    assert "conflict" in [f.code.value for f in other]
 
 
 def test_two_people_under_one_email() -> None:

@@ -13,7 +13,7 @@ from batch_orders import identity
 from batch_orders.messages import findings as messages
 from batch_orders.models import NEEDED, ONCE_PER_ORDER, Column, FindingCode
 from batch_orders.stages.validate.complaints import Complaint, Values, finding
-from batch_orders.stages.validate.places import STRICT, country_name, postal_rules
+from batch_orders.stages.validate.places import STRICT, country_name, effective_country, postal_rules
 from batch_orders.stages.validate.schema import failures, order_schema
 from batch_orders.stages.validate.texts import each
 
@@ -172,8 +172,11 @@ class _Orders:
         self._countries = countries
 
     def agreement(self, column: Column) -> _Rule:
-        """The rows that have a value have the same one."""
-        values = self._own[column]
+        """The rows that have a value have the same one; a country's name and its code are the same country."""
+        values, agrees = self._own[column], self._columns[column].agrees
+        if column is Column.SHIPPING_COUNTRY and not agrees.all():
+            codes = each(lambda value: effective_country(value) or value, values)
+            agrees = shared(codes, self._grouping).agrees
 
         def tell(rows: Rows) -> Iterator[Finding]:
             holding = [row for row in rows if values[row]]
@@ -185,7 +188,7 @@ class _Orders:
             complaint = Complaint(messages.conflict(column, cells, references), references)
             yield finding(self._mapped, FindingCode.CONFLICT, column, holding, complaint)
 
-        return _Rule(holds=self._columns[column].agrees, tell=tell)
+        return _Rule(holds=agrees, tell=tell)
 
     def _references(self, rows: Rows) -> tuple[str, ...]:
         """Order references that would tell the order's people apart: their first names, else their last names."""

@@ -52,6 +52,7 @@ _ALSO_CALLED: Mapping[str, str] = MappingProxyType(
         "Cape Verde": "CV", "Swaziland": "SZ", "Macedonia": "MK", "Burma": "MM", "East Timor": "TL", "Brunei": "BN",
         "Vatican": "VA", "Vatican City": "VA", "Macau": "MO", "PRC": "CN", "Korea": "KR KP", "Congo": "CG CD",
         "Virgin Islands": "VG VI", "Micronesia": "FM", "Palestine": "PS", "Falklands": "FK", "Saint Helena": "SH",
+        "N. Ireland": "GB", "S. Sudan": "SS", "N. Macedonia": "MK", "S. Africa": "ZA", "W. Sahara": "EH",
     }
 )  # fmt: skip
 

@@ -50,6 +50,10 @@ def repair(raw: Values, catalog: Catalog, *, dates: bool = False) -> Values:
     """Everything that a cell alone decides. State, postal code and phone are finished once the country is known."""
     own: dict[Column, Callable[[str], str]] = {
         Column.EMAIL: _narrow,
+        Column.FIRSTNAME: _single_spaced,
+        Column.LASTNAME: _single_spaced,
+        Column.SHIPPING_ADDRESS: _single_spaced,
+        Column.SHIPPING_CITY: _single_spaced,
         Column.PHONE_NUMBER: _narrow,
         Column.SHIPPING_COUNTRY: _country,
         Column.SHIPPING_ZIP: _without_float,
@@ -153,6 +157,12 @@ def _each_in(function: Callable[[str, str], str], values: list[str], countries: 
 def _narrow(text: str) -> str:
     """Cleaned, with full-width digits and letters as the usual ones: in an address they may be meant."""
     return clean(narrow(text))
+
+
+def _single_spaced(text: str) -> str:
+    """Cleaned, with one space where there are several: nobody sees them, and two rows would seem to disagree."""
+    text = clean(text)
+    return squeeze(text) if "  " in text else text
 
 
 def _country(text: str) -> str:

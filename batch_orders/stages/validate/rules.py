@@ -41,6 +41,11 @@ _ALL_DIGITS = re.compile(r"([0-9])[.,]([0-9]{4,14})E\+?0?([0-9]{1,2})", re.ASCII
 # 12125550142.0: what a number becomes on its way through some exports. A dialled number has no such end.
 _FLOAT = re.compile(r"(\+?[0-9]{5,})\.0", re.ASCII)
 _TOO_SHORT = {ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY}
+# Behind ";" or "," phonenumbers takes a whole second number for an extension.
+_LONGEST_EXTENSION = 6
+# What stands for an extension; other letters in a number are somebody's words, or the keys of a telephone.
+_EXTENSION_WORD = re.compile(r"\b(?:ext\w*|int|anexo|\u0434\u043e\u0431)\b|x(?=[ .]*[0-9])", re.IGNORECASE)
+_LETTER = re.compile(r"[^\W\d_]")
 # Some countries have local numbers of two digits, which in a sheet are a slip and nothing else.
 _SHORTEST_LOCAL = 100_000
 _SPACED_SIGN = re.compile(r" *([@.]) *")
@@ -110,8 +115,10 @@ def read_phone(text: str, country: str) -> tuple[str, Complaint | None]:
         return text, _unreadable_phone(text, country, error.error_type)
     possible = phonenumbers.is_possible_number_with_reason(parsed)
     if possible == ValidationResult.IS_POSSIBLE:
-        extension = f" ext. {parsed.extension}" if parsed.extension else ""
-        return phonenumbers.format_number(parsed, PhoneNumberFormat.E164) + extension, None
+        plain, extension = phonenumbers.format_number(parsed, PhoneNumberFormat.E164), parsed.extension or ""
+        if len(extension) > _LONGEST_EXTENSION:
+            return text, Complaint(messages.phone_two_numbers(text))
+        return f"{plain} ext. {extension}" if extension else plain, None
     if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY and (parsed.national_number or 0) >= _SHORTEST_LOCAL:
         # Possible, if only within its own area. Which area is not guessed, so it stays as it is typed.
         return text, None
@@ -129,7 +136,8 @@ def _dialled(text: str) -> str:
 def is_mended_phone(before: str, cleaned: str) -> bool:
     """Whether more was done to a phone number than to write it as such numbers are sent."""
     plain = " ".join(unicodedata.normalize("NFC", before).split())
-    return _dialled(cleaned) != cleaned or plain != " ".join(cleaned.split())
+    has_words = _LETTER.search(_EXTENSION_WORD.sub("", plain)) is not None
+    return has_words or _dialled(cleaned) != cleaned or plain != " ".join(cleaned.split())
 
 
 def _unreadable_phone(text: str, country: str, error: int) -> Complaint:

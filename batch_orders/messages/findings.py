@@ -349,10 +349,21 @@ def lacks_columns(path: Path) -> str:
 # Guards ---------------------------------------------------------------------------------------------------------
 
 
-def near_duplicate_of_placed(email: str, order_number: str | None) -> str:
+_NOT_KNOWN_YET = (
+    "Whether that one was placed is not known: settle it first, and take the rows out only if it was and no second one "
+    "is wanted."
+)
+
+
+def near_duplicate_of_placed(email: str, order_number: str | None, *, is_unknown: bool) -> str:
     """The same person, it seems, was ordered for under another e-mail address ("" where that was forgotten)."""
     number = f" (order {order_number})" if order_number else ""
     whom = f"as {email}{number}" if email else f"before{number}, as somebody whose e-mail address was removed"
+    if is_unknown:
+        return (
+            f"This looks like the person for whom an order was sent {whom}: same name with the same postal code or "
+            f"phone, or the same mailbox. {_NOT_KNOWN_YET}"
+        )
     return (
         f"This looks like the person who was ordered for {whom}: same name with the same postal code or "
         "phone, or the same mailbox. If it is the same person, take the rows out."
@@ -378,8 +389,10 @@ def near_duplicate_in_sheet(rows: Sequence[int], count: int) -> str:
     )
 
 
-def repeat_of_placed(title: str, order_number: str | None) -> str:
+def repeat_of_placed(title: str, order_number: str | None, *, is_unknown: bool) -> str:
     """The same title for the same person under another reference, lately."""
+    if is_unknown:
+        return f"{quote(title)} was sent for this employee lately, under another order reference. {_NOT_KNOWN_YET}"
     number = f" (order {order_number})" if order_number else ""
     return (
         f"{quote(title)} was ordered for this employee lately, under another order reference{number}. If no second one "
@@ -402,8 +415,9 @@ def how_to_release(order: str | None) -> str:
 
 def unknown_history(order_number: str, file: str) -> str:
     """The sheet says that the row was ordered, and the ledger does not know of it."""
+    says = f"carries the order number {quote(order_number)}" if order_number else "says that it was ordered"
     return (
-        f"This row carries the order number {quote(order_number)}, and this ledger does not know it: was it ordered "
+        f"This row {says}, and this ledger does not know it: was it ordered "
         "with another ledger? Nothing is sent for it. Use that ledger, or enter what the file says was ordered with "
         f"`batch-orders ledger adopt {file}`; if it was never really ordered (a sandbox run, say), clear the result "
         "columns."

@@ -223,10 +223,25 @@ def test_the_same_title_under_another_reference() -> None:
     assert _codes(_plan([_row("ana@example.com", reference="ben", first="Ben")], [_placed(first)])) == []
 
 
+def test_a_look_alike_that_may_not_have_been_placed() -> None:
+    """Nobody is told to take rows out for an order that perhaps was never placed."""
+    first = _row("ana@example.com")
+    unknown = dataclasses.replace(_placed(first), state=OrderState.UNKNOWN, order_number=None)
+    for row in (_row("ana@example.com", reference="second"), _row("private@example.org")):
+        (finding,) = _plan([row], [unknown]).findings
+        assert "settle it first" in finding.message
+        assert "was ordered" not in finding.message
+
+
 def test_the_same_title_under_two_references_of_a_sheet() -> None:
     """Both are held; five hires on a manager's address are five names, and fine."""
     twice = [_row("ana@example.com", reference=reference) for reference in ("one", "two")]
     assert _codes(_plan(twice)) == ["repeat_item", "repeat_item"]
+    more = [_row("ana@example.com", title=_DOCK), *twice[:1], _row("ana@example.com", reference="one", title=_DOCK)]
+    assert [f"(row {row})" in finding.message for row, finding in zip((4, 2), _plan(more).findings, strict=True)] == [
+        True,
+        True,
+    ]
     hires = [_row("boss@example.com", first=name, reference=name) for name in ("Ida", "Jon", "Kim", "Lea", "Max")]
     assert len(_plan(hires).to_send) == 5
 
@@ -238,6 +253,7 @@ def test_a_number_that_the_ledger_does_not_know() -> None:
     (finding,) = planned.findings
     assert (finding.code, str(finding.cells[0])) == (FindingCode.UNKNOWN_HISTORY, "N2")
     assert [status for status, _ in planned.decisions[0].blocked] == [RowStatus.HELD, RowStatus.HELD]
+    assert [status for status, _ in _plan(rows, results=["", ""]).decisions[0].blocked] == [RowStatus.HELD] * 2
     assert len(_plan(rows, results=["77", ""], known=["77"]).to_send) == 1
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_orders import identity
 from batch_orders.messages import findings as messages
-from batch_orders.models import Column, Finding, FindingCode, Remark, Severity, order_id
+from batch_orders.models import Column, Finding, FindingCode, OrderState, Remark, RowStatus, Severity, order_id
 from batch_orders.stages.plan.people import People, had_by_several
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # An order that was placed this long ago, and that no run has seen for so long, may be a rehire's.
 LONG_AGO: Final = timedelta(days=180)
 _UNSEEN = timedelta(days=90)
+_SAYS_ORDERED = {RowStatus.ORDERED, RowStatus.ALREADY_ORDERED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +176,9 @@ def _placed_for_another(order: Order, traces: Sequence[str], history: History) -
     for trace in traces:
         for remembered in history.look_alikes.get(trace, ()):
             if not _is_for(order, remembered, history):
-                return messages.near_duplicate_of_placed(remembered.email, remembered.order_number)
+                return messages.near_duplicate_of_placed(
+                    remembered.email, remembered.order_number, is_unknown=remembered.state is OrderState.UNKNOWN
+                )
     return ""
 
 
@@ -229,8 +232,14 @@ def _repeats(
             yield position, FindingCode.REPEAT_ITEM, placed
         elif twins:
             other, title = min(twins)
-            row = checked.mapped.row_number(orders[other][1].lines[0])
+            row = checked.mapped.row_number(_line_of(title, orders[other][1], checked))
             yield position, FindingCode.REPEAT_ITEM, messages.repeat_in_sheet(title, row)
+
+
+def _line_of(title: str, order: Order, checked: Checked) -> int:
+    """Which of the order's lines asks for this title."""
+    titles = checked.frame[Column.PRODUCT_TITLE]
+    return next(line for line in order.lines if identity.squeeze(str(titles.iat[line])) == title)
 
 
 def _wanted(order: Order) -> list[tuple[str, str, str]]:
@@ -250,7 +259,9 @@ def _placed_lately(order: Order, history: History) -> str:
             and identity.full_name(remembered.contents) == identity.full_name(order.contents)
             and (remembered.submitted_at is None or remembered.submitted_at >= since)
         ):
-            return messages.repeat_of_placed(shared[0], remembered.order_number)
+            return messages.repeat_of_placed(
+                shared[0], remembered.order_number, is_unknown=remembered.state is OrderState.UNKNOWN
+            )
     return ""
 
 
@@ -291,14 +302,17 @@ def _titles_of(contents: Contents) -> set[str]:
 def _unknown_history(
     checked: Checked, orders: Sequence[tuple[str | None, Order]], history: History, open_orders: Sequence[int]
 ) -> Iterable[tuple[int, Finding]]:
-    """A row of a results file carries an order number that the ledger does not know."""
-    said, mapped = numbers_in_sheet(checked), checked.mapped
+    """A row of a results file was ordered, it says, or carries an order number, and the ledger does not know of it."""
+    mapped = checked.mapped
+    said = mapped.history() if mapped.told else []
     for position in open_orders if said else ():
         # A row's lines carry one number: it is told once.
         lines = {mapped.row_number(line): line for line in orders[position][1].lines}
+        has_number = any(said[line][1] for line in lines.values())
         for row_number, line in lines.items():
-            number = said.get(line)
-            if number and number not in history.known_numbers:
+            status, number = said[line]
+            says_so = number or (mapped.results and status in _SAYS_ORDERED and not has_number)
+            if says_so and number not in history.known_numbers:
                 yield (
                     position,
                     Finding(

@@ -31,7 +31,8 @@ def how_to_replace() -> str:
     """What to do where something stands that is no ledger, or not any more."""
     return (
         "If it was the account's ledger, it is damaged: restore it from the last backup, since a new one would order "
-        "everything again. Else point the setting `ledger` at the one you have, or at a place where nothing is yet."
+        "everything again. Where there is no backup, move it out of the way: the next command then says how to go on. "
+        "If it is something else, point the setting `ledger` at the one you have, or at a place where nothing is yet."
     )
 
 

@@ -71,6 +71,15 @@ def test_orders_wait_for_their_date_and_then_go_by_themselves(tmp_path: Path, pr
     assert set(statuses.values()) == {"already_ordered"}
 
 
+def test_whoever_waits_is_told_to_come_back(tmp_path: Path, program: Program) -> None:
+    """Nothing happens to a row that waits unless its sheet is submitted again."""
+    sheet = _sheet(tmp_path, _row("far", _in(40)))
+    for command in (("check",), ("submit", "--yes")):
+        told = program.run(*command, sheet, "--sandbox")
+        assert told.returncode == 0
+        assert "Submit the sheet again then" in " ".join((told.stdout + told.stderr).split())
+
+
 def test_without_the_setting_a_start_date_means_nothing(tmp_path: Path) -> None:
     """No row waits, and no date is looked at."""
     sheet = _sheet(tmp_path, _row("far", _in(400)), _row("odd", "whenever"))

@@ -410,6 +410,11 @@ def test_a_lost_ledger_is_told_from_one_that_never_was(tmp_path: Path) -> None:
             assert "There was a ledger at" in told
             assert told.index("backup") < told.index("init --new") < told.index("ledger adopt RESULTS…")
         assert (tmp_path / "inbox" / "hires.csv").exists()
+        for damage in (b"", b"no ledger"):
+            ledger.write_bytes(damage)
+            damaged = desk.type("submit", sheet, "--yes", exit_code=2)
+            assert "restore it from the last backup" in damaged
+            assert "init" not in damaged
         shutil.copy(backup, ledger)
         assert statuses(desk.submit(sheet)[1]) == [("ana", "already_ordered", "700001")]
         ledger.unlink()

@@ -153,6 +153,8 @@ _ONE_VALUE: Sequence[tuple[str, str, str, tuple[str, Severity, tuple[str, ...]] 
     ("US", "shipping_country", "U.S.A.", ("country", _E, ("US",))),
     ("US", "shipping_country", "the United States", ("country", _E, ("US",))),
     ("US", "shipping_country", "UK", ("country", _E, ("GB",))),
+    ("US", "shipping_country", "N. Ireland", ("country", _E, ("GB",))),
+    ("US", "shipping_country", "S. Sudan", ("country", _E, ("SS",))),
     ("US", "shipping_country", "Korea", ("country", _E, ("KR", "KP"))),
     ("US", "shipping_country", "XX", ("country", _E, ())),
     ("US", "shipping_country", "Atlantis Prime", ("country", _E, ())),

@@ -79,13 +79,20 @@ class PaceTables:
                     self._connect()
                 return self._transact(step)
             except self._driver.Error as error:
-                is_lost = self._connection.closed
-                if not is_lost:
-                    self._connection.rollback()
+                is_lost = not self._stands_again()
                 if not is_lost or time.monotonic() > ends_at:
                     raise postgres.failed(self._place, error) from None
             time.sleep(wait)
         raise AssertionError  # the waits never end
+
+    def _stands_again(self) -> bool:
+        """Whether the connection is there for another transaction: one that is cut may be noticed only now."""
+        if not self._connection.closed:
+            try:
+                self._connection.rollback()
+            except self._driver.Error:
+                self._connection.close()
+        return not self._connection.closed
 
     def _connect(self) -> None:
         self._connection = postgres.connect(self._place, settings=_SETTINGS)

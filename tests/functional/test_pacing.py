@@ -13,11 +13,14 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock, patch
 
+import psycopg
 import pytest
 
 from batch_orders.adapters import postgres
 from batch_orders.adapters.ledger import Ledger
+from batch_orders.adapters.pace_tables import PaceTables
 from batch_orders.adapters.pacing import HeldPace, Hold, SharedPace
 from batch_orders.errors import BatchOrdersError
 from batch_orders.sending import Stop
@@ -201,6 +204,16 @@ def test_a_machine_whose_clock_is_wrong(ledger_database: LedgerUrl) -> None:
         assert abs(two - time.time()) < 5.0
 
     asyncio.run(scenario())
+
+
+def test_a_connection_whose_cut_shows_only_in_the_rollback(ledger_database: LedgerUrl) -> None:
+    """The server's last words may come when the command has failed already: it is made anew all the same."""
+    store = PaceTables(ledger_database, orders=5, window=1.0, clock=time.time)
+    store.open(0.0)
+    with closing(store):
+        cut = psycopg.OperationalError("terminating connection due to administrator command")
+        with patch.multiple(store._connection, execute=Mock(side_effect=cut), rollback=Mock(side_effect=cut)):
+            assert store.transact(lambda rows: rows.now()) == pytest.approx(time.time(), abs=1.0)
 
 
 def test_a_cut_connection_is_made_anew(ledger_database: LedgerUrl) -> None:

@@ -45,7 +45,7 @@ _MAGIC = {
 }
 _MAGIC_WITHIN = 64
 # What Excel and LibreOffice show where a formula failed, and leave as a text in a CSV file, say.
-_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"})
+ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"})
 # What makes a row look blank that is not.
 _LOOKS_BLANK = FindingCode.FORMULA_WITHOUT_VALUE
 
@@ -175,9 +175,9 @@ def _errors_as_text(table: Table, first: int) -> Iterator[Oddity]:
     """The cells, from this row on, where an error is left as a text: it is no more a value than the error was."""
     known = {(o.rows[0], o.columns[0]) for o in table.oddities if o.code is FindingCode.CELL_ERROR}
     for column, texts in enumerate(table.rows.columns, start=1):
-        for row in range(first, len(texts)) if not _ERRORS.isdisjoint(texts) else ():
+        for row in range(first, len(texts)) if not ERRORS.isdisjoint(texts) else ():
             place = table.row_numbers[row], column
-            if texts[row] in _ERRORS and place not in known:
+            if texts[row] in ERRORS and place not in known:
                 yield Oddity(code=FindingCode.CELL_ERROR, rows=place[:1], columns=place[1:], what=texts[row])
 
 

@@ -95,7 +95,7 @@ def test_a_mended_row_leaves_and_the_focus_stays(windows: Windows, program: Prog
         page.keyboard.type("Logitech MX Master 3S Wireless Mouse")
         page.keyboard.press("Enter")
         expect(page.locator("h1")).to_have_text("23 of 26 orders are ready")
-        expect(page.locator("#I11")).to_be_focused()
+        expect(page.locator("#I12")).to_be_focused()
         _is_somewhere(page)
 
 

@@ -136,8 +136,8 @@ def _dialled(text: str) -> str:
 def is_mended_phone(before: str, cleaned: str) -> bool:
     """Whether more was done to a phone number than to write it as such numbers are sent."""
     plain = " ".join(unicodedata.normalize("NFC", before).split())
-    has_words = _LETTER.search(_EXTENSION_WORD.sub("", plain)) is not None
-    return has_words or _dialled(cleaned) != cleaned or plain != " ".join(cleaned.split())
+    has_words = _LETTER.search(plain) and _LETTER.search(_EXTENSION_WORD.sub("", plain))
+    return bool(has_words) or _dialled(cleaned) != cleaned or plain != " ".join(cleaned.split())
 
 
 def _unreadable_phone(text: str, country: str, error: int) -> Complaint:

@@ -35,6 +35,12 @@ def kept_positions(mapped: Mapped) -> tuple[int, ...]:
     return tuple(position for position in range(len(mapped.sheet.headers)) if position not in dropped)
 
 
+def output_columns(mapped: Mapped) -> dict[int, int]:
+    """Where each column that comes back stands in the output (from 0), by Excel's number of it in the sheet."""
+    first = mapped.sheet.first_column
+    return {first + position: column for column, position in enumerate(kept_positions(mapped))}
+
+
 def headers(mapped: Mapped) -> tuple[str, ...]:
     """The header line: the person's headers as they wrote them, then ours."""
     theirs = tuple(mapped.sheet.headers[position] for position in kept_positions(mapped))
@@ -99,8 +105,7 @@ def broken_cells(mapped: Mapped) -> Mapping[int, Mapping[int, str]]:
     That is errors, formulas without a value, and what merged cells cover. In a file of its own a blank cell would be
     left of the latter two, and the next run would order without what stood there.
     """
-    columns = {mapped.sheet.first_column + position: column for column, position in enumerate(kept_positions(mapped))}
-    ours = mapped.column_at()
+    columns, ours = output_columns(mapped), mapped.column_at()
     broken: dict[int, dict[int, str]] = defaultdict(dict)
     for oddity in mapped.sheet.oddities:
         if oddity.code not in _BROKEN:

@@ -92,7 +92,8 @@ class _DataSheet:
         self._text_columns = _text_columns(report.mapped)
         hidden = [oddity for oddity in report.mapped.sheet.oddities if oddity.code is FindingCode.HIDDEN_ROW]
         self._hidden_rows = {row for oddity in hidden if not oddity.columns for row in oddity.rows}
-        self._hidden_columns = {column for oddity in hidden for column in oddity.columns}
+        columns = results_layout.output_columns(report.mapped)
+        self._hidden_columns = {columns.get(column) for oddity in hidden for column in oddity.columns}
 
     def write(self) -> None:
         """Everything, top to bottom: openpyxl wants what stands above the rows before the first of them."""
@@ -104,15 +105,16 @@ class _DataSheet:
         self._worksheet.append([self._looks.text(*header) for header in zip(self._headers, looks, strict=True)])
         between = results_layout.lines_before(self._mapped)
         for row, (texts, result, lines) in enumerate(zip(self._rows, self._results, between, strict=True)):
-            first = self._mapped.sheet.row_numbers[row] - len(lines)
+            own_number = self._mapped.sheet.row_numbers[row]
+            first = own_number - len(lines)
             for number, line in enumerate(lines, start=first):
                 if self._is_partial:
                     self._worksheet.row_dimensions[number].hidden = True  # what is left out is no long way to scroll
                 self._append_line(line)
             cells = [self._their_cell(row, column, texts[column]) for column in range(theirs)]
             self._set_height(row, texts)
-            if self._mapped.sheet.row_numbers[row] in self._hidden_rows:
-                self._worksheet.row_dimensions[self._mapped.sheet.row_numbers[row]].hidden = True
+            if own_number in self._hidden_rows:
+                self._worksheet.row_dimensions[own_number].hidden = True
             self._worksheet.append(cells + self._our_cells(texts[theirs:], result))
         for line in results_layout.lines_below(self._mapped):
             self._append_line(line)
@@ -137,10 +139,7 @@ class _DataSheet:
             widest = _WIDEST_MESSAGE if column == self._message else _WIDEST
             content = max((longest_line(row[column]) for row in self._rows), default=0) + 2
             dimension.width = min(max(content, longest_line(header) + _FILTER_BUTTON, _NARROWEST), widest)
-            if (
-                column < len(self._kept)
-                and self._mapped.sheet.first_column + self._kept[column] in self._hidden_columns
-            ):
+            if column in self._hidden_columns:
                 dimension.hidden = True
             if column in self._text_columns:
                 # a postal code that is typed into a new row below keeps its zeros too
@@ -206,12 +205,9 @@ def _text_columns(mapped: Mapped) -> frozenset[int]:
 
 def _marks(report: Report) -> Mapping[tuple[int, int], Sequence[Finding]]:
     """The findings of each cell by (row, column) in the output, the worst first."""
-    sheet = report.mapped.sheet
-    rows = {number: row for row, number in enumerate(sheet.row_numbers)}
-    kept = results_layout.kept_positions(report.mapped)
-    columns = {sheet.first_column + position: column for column, position in enumerate(kept)}
+    sheet, columns = report.mapped.sheet, results_layout.output_columns(report.mapped)
     return {
-        (rows[cell.row], columns[cell.column]): findings
+        (sheet.position(cell.row), columns[cell.column]): findings
         for cell, findings in results_layout.findings_by_cell(report).items()
         if cell.column in columns
     }

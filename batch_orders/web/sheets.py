@@ -189,7 +189,7 @@ async def leave_out(
         raise HTTPException(409, words.ordered_already(row))
     if len(sheet.row_numbers) == 1:
         raise HTTPException(409, words.the_only_row())
-    position = sheet.row_numbers.index(row)
+    position = sheet.position(row)
     cells = [sheet.cell(position, column) for column in range(len(sheet.headers))]
     changes = {cell: (sheet.text(cell), "") for cell in cells if sheet.text(cell)}
     return _to(_change(page, draft, lambda draft: draft.mended(words.left_out(row), changes)), back, "#mend")

@@ -271,6 +271,7 @@ def _hiding_sheet(path: Path) -> Path:
     sheet.merge_cells("L3:L4")
     sheet["L5"] = "#N/A"
     sheet.row_dimensions[6].hidden = True
+    sheet.column_dimensions["N"].hidden = True
     sheet.merge_cells("N7:N8")
     workbook.save(path)
     return path
@@ -291,6 +292,7 @@ def test_what_is_hidden_or_broken_stays_so_in_a_file_of_ours(program: Program, t
         made = tmp_path / output
         program.json("check", sheet, "--output", made, exit_code=4)
     if made.suffix == ".xlsx":
+        assert load_workbook(made).worksheets[0].column_dimensions["N"].hidden
         summary = load_workbook(made)["Summary"]
         assert any("Row 6 is hidden" in str(cell.value) for row in summary.iter_rows() for cell in row)
     document = program.json("check", made, exit_code=4)
